@@ -1,0 +1,133 @@
+//! What is appended and what is read back.
+
+use std::fmt;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use domain::time::Timestamp;
+
+/// A record's place in its partition: ascending, never used twice, not always without gaps.
+pub type Offset = u64;
+
+/// One partition of one topic.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TopicPartition {
+    topic: Arc<str>,
+    partition: u32,
+}
+
+impl TopicPartition {
+    /// Partition `partition` (from 0) of `topic`.
+    #[must_use]
+    pub fn new(topic: impl Into<Arc<str>>, partition: u32) -> Self {
+        Self {
+            topic: topic.into(),
+            partition,
+        }
+    }
+
+    /// The topic's name.
+    #[must_use]
+    pub fn topic(&self) -> &str {
+        &self.topic
+    }
+
+    /// The partition's number, from 0.
+    #[must_use]
+    pub const fn partition(&self) -> u32 {
+        self.partition
+    }
+}
+
+impl fmt::Display for TopicPartition {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}[{}]", self.topic, self.partition)
+    }
+}
+
+/// One header: a name and bytes. Names may repeat; order is kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Header {
+    name: Bytes,
+    /// The value, opaque; `None` is Kafka's null, which is not the same as empty.
+    pub value: Option<Bytes>,
+}
+
+impl Header {
+    /// A header with a name known when the program is compiled: nothing is copied.
+    #[must_use]
+    pub fn new(name: &'static str, value: impl Into<Bytes>) -> Self {
+        Self {
+            name: Bytes::from_static(name.as_bytes()),
+            value: Some(value.into()),
+        }
+    }
+
+    /// A header as an adapter finds it.
+    ///
+    /// # Errors
+    /// When `name` is not UTF-8.
+    pub fn from_parts(name: Bytes, value: Option<Bytes>) -> Result<Self, std::str::Utf8Error> {
+        std::str::from_utf8(&name)?;
+        Ok(Self { name, value })
+    }
+
+    /// The header's name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        // Both constructors take UTF-8 only; a slice that is not would be a bug here, shown empty.
+        std::str::from_utf8(&self.name).unwrap_or_default()
+    }
+}
+
+/// A record to append. Its time is not the writer's to choose: the log stamps it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct NewRecord {
+    /// The key, opaque. It never decides the partition: placement is explicit.
+    pub key: Option<Bytes>,
+    /// The headers, in order.
+    pub headers: Vec<Header>,
+    /// The value, opaque; `None` is a tombstone, which only others write.
+    pub value: Option<Bytes>,
+}
+
+impl NewRecord {
+    /// The bytes that count against a topic's limit: key, value, and each header's name and value.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        let optional = |bytes: &Option<Bytes>| bytes.as_ref().map_or(0, Bytes::len);
+        let headers: usize = self
+            .headers
+            .iter()
+            .map(|h| h.name.len() + optional(&h.value))
+            .sum();
+        optional(&self.key) + optional(&self.value) + headers
+    }
+}
+
+/// A record as the log holds it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Record {
+    /// Its place in the partition.
+    pub offset: Offset,
+    /// When the log appended it, by the log's own clock.
+    pub appended_at: Timestamp,
+    /// The key.
+    pub key: Option<Bytes>,
+    /// The headers, in the writer's order.
+    pub headers: Vec<Header>,
+    /// The value.
+    pub value: Option<Bytes>,
+}
+
+impl Record {
+    /// The value of the last header called `name` (as Kafka's own clients look one up).
+    #[must_use]
+    pub fn header(&self, name: &str) -> Option<&Bytes> {
+        self.headers
+            .iter()
+            .rev()
+            .find(|h| h.name() == name)
+            .and_then(|h| h.value.as_ref())
+    }
+}
