@@ -90,8 +90,9 @@ pub async fn by_size(fixture: &dyn Fixture) {
         held().await <= keep + fixture.retention_slack()
     })
     .await;
+    // What a log adds to each record may count, up to a twentieth.
     assert!(
-        held().await + 2 * KILOBYTE as u64 >= keep,
+        held().await * 21 / 20 >= keep,
         "{} bytes are left",
         held().await
     );

@@ -1,0 +1,241 @@
+//! The database under the log: opened, read, written. Nobody else names its types.
+
+use bytes::Bytes;
+use eventlog_port::{BoxError, Offset, TopicPartition};
+use fjall::{Database, Keyspace, KeyspaceCreateOptions, OwnedWriteBatch, PersistMode};
+use parking_lot::RwLock;
+
+use crate::config::Config;
+use crate::directory::Directory;
+use crate::encoding::{Damage, Stamp, peek};
+use crate::error::OpenError;
+use crate::partition::Tail;
+use crate::topics::{SEQUENCE_KEY, StoredStart, StoredTopic, TOPIC_PREFIX, start_key};
+
+/// A journal is sealed at about 64 MiB; with more than this many bytes in them, the keyspaces that
+/// hold the oldest one back are written out. It bounds what a start has to replay into memory.
+const JOURNAL_BYTES: u64 = 128 << 20;
+
+/// A keyspace is written out at this size: small enough for many of them in little memory.
+const MEMTABLE_BYTES: u64 = 16 << 20;
+
+/// Large enough that a sequential read makes few calls, small enough for a point read.
+const BLOCK_BYTES: u32 = 16 << 10;
+
+/// The open database.
+pub(crate) struct Engine {
+    database: Database,
+    contents: Keyspace,
+    /// By slot; `None` until a partition has its first record.
+    partitions: RwLock<Vec<Option<Keyspace>>>,
+}
+
+/// One batch: all of it becomes durable, or none.
+pub(crate) struct Batch(OwnedWriteBatch);
+
+impl Engine {
+    /// Opens the database in `directory`, or makes it. What a kill left half written is dropped.
+    pub(crate) fn open(directory: &Directory, config: &Config) -> Result<Self, OpenError> {
+        let open = || {
+            let database = Database::builder(directory.database())
+                .cache_size(config.cache_bytes)
+                .max_journaling_size(JOURNAL_BYTES)
+                .manual_journal_persist(true)
+                .worker_threads(2)
+                .open()?;
+            let contents = database.keyspace("contents", KeyspaceCreateOptions::default)?;
+            Ok(Self {
+                database,
+                contents,
+                partitions: RwLock::default(),
+            })
+        };
+        open().map_err(|source: fjall::Error| OpenError::Engine {
+            directory: directory.path().to_owned(),
+            source: Box::new(source),
+        })
+    }
+
+    /// Every topic in the table of contents.
+    pub(crate) fn topics(&self) -> Result<Vec<(String, StoredTopic)>, BoxError> {
+        let mut topics = Vec::new();
+        for entry in self.contents.prefix(TOPIC_PREFIX) {
+            let (key, value) = entry.into_inner()?;
+            let name = std::str::from_utf8(&key[TOPIC_PREFIX.len()..])?;
+            topics.push((name.to_owned(), serde_json::from_slice(&value)?));
+        }
+        Ok(topics)
+    }
+
+    /// An entry of the table of contents.
+    pub(crate) fn contents(&self, key: &[u8]) -> Result<Option<Bytes>, fjall::Error> {
+        Ok(self.contents.get(key)?.map(Into::into))
+    }
+
+    /// The number of the last batch that is there.
+    pub(crate) fn sequence(&self) -> Result<u64, BoxError> {
+        let Some(stored) = self.contents(SEQUENCE_KEY)? else {
+            return Ok(0);
+        };
+        Ok(u64::from_be_bytes(stored.as_ref().try_into()?))
+    }
+
+    /// Opens a partition's keyspace, if there is one.
+    pub(crate) fn attach(&self, slot: usize, id: &TopicPartition) -> Result<(), fjall::Error> {
+        let name = keyspace_name(id);
+        let there = self.database.keyspace_exists(&name);
+        let keyspace = if there {
+            Some(self.database.keyspace(&name, options)?)
+        } else {
+            None
+        };
+        if let Some(keyspace) = keyspace {
+            self.keep(slot, keyspace);
+        }
+        Ok(())
+    }
+
+    /// Where the partition in `slot` begins and ends.
+    pub(crate) fn recover(
+        &self,
+        slot: usize,
+        id: &TopicPartition,
+    ) -> Result<(u64, Tail), BoxError> {
+        let start = match self.contents(&start_key(id))? {
+            Some(stored) => serde_json::from_slice(&stored)?,
+            None => StoredStart::default(),
+        };
+        let Some(last) = self
+            .keyspace(slot)
+            .and_then(|keyspace| keyspace.last_key_value())
+        else {
+            return Ok((start.start, start.tail()));
+        };
+        let (key, value) = last.into_inner()?;
+        let offset = offset_of(&key)?;
+        if offset < start.end.saturating_sub(1) {
+            return Ok((start.start, start.tail()));
+        }
+        // What is checked here is what the next record's stamp goes on from.
+        let record = crate::encoding::decode(offset, value.clone().into())?;
+        let Stamp {
+            appended_at, total, ..
+        } = peek(record.offset, &value)?;
+        Ok((
+            start.start,
+            Tail {
+                end: offset + 1,
+                newest: appended_at,
+                total,
+            },
+        ))
+    }
+
+    fn keyspace(&self, slot: usize) -> Option<Keyspace> {
+        self.partitions.read().get(slot).cloned().flatten()
+    }
+
+    fn keyspace_or_new(&self, slot: usize, id: &TopicPartition) -> Result<Keyspace, fjall::Error> {
+        if let Some(keyspace) = self.keyspace(slot) {
+            return Ok(keyspace);
+        }
+        let keyspace = self.database.keyspace(&keyspace_name(id), options)?;
+        self.keep(slot, keyspace.clone());
+        Ok(keyspace)
+    }
+
+    fn keep(&self, slot: usize, keyspace: Keyspace) {
+        let mut partitions = self.partitions.write();
+        let slots = partitions.len().max(slot + 1);
+        partitions.resize(slots, None);
+        partitions[slot] = Some(keyspace);
+    }
+
+    /// An empty batch with room for `records`.
+    pub(crate) fn batch(&self, records: usize) -> Batch {
+        let batch = OwnedWriteBatch::with_capacity(self.database.clone(), records + 1);
+        Batch(batch.durability(Some(PersistMode::SyncData)))
+    }
+
+    /// Adds a record to a batch.
+    pub(crate) fn put_record(
+        &self,
+        batch: &mut Batch,
+        slot: usize,
+        id: &TopicPartition,
+        offset: Offset,
+        stored: Bytes,
+    ) -> Result<(), fjall::Error> {
+        let keyspace = self.keyspace_or_new(slot, id)?;
+        batch.0.insert(&keyspace, offset.to_be_bytes(), stored);
+        Ok(())
+    }
+
+    /// Adds an entry of the table of contents to a batch.
+    pub(crate) fn put_contents(&self, batch: &mut Batch, key: &[u8], value: &[u8]) {
+        batch.0.insert(&self.contents, key, value);
+    }
+
+    /// One stored record.
+    pub(crate) fn get(&self, slot: usize, offset: Offset) -> Result<Option<Bytes>, fjall::Error> {
+        let Some(keyspace) = self.keyspace(slot) else {
+            return Ok(None);
+        };
+        Ok(keyspace.get(offset.to_be_bytes())?.map(Into::into))
+    }
+
+    /// The stored records in `[from, end)`, in order.
+    pub(crate) fn range(
+        &self,
+        slot: usize,
+        from: Offset,
+        end: Offset,
+    ) -> impl Iterator<Item = Result<(Offset, Bytes), fjall::Error>> + use<> {
+        let keyspace = self.keyspace(slot);
+        let range = keyspace.map(|k| k.range(from.to_be_bytes()..end.to_be_bytes()));
+        range.into_iter().flatten().map(|entry| {
+            let (key, value) = entry.into_inner()?;
+            // A key that is no offset reads as one that is out of place, which the reader refuses.
+            Ok((offset_of(&key).unwrap_or(u64::MAX), value.into()))
+        })
+    }
+
+    /// Gives the disk back what lies wholly below `start`: whole tables, the rest with the next call.
+    pub(crate) fn drop_below(&self, slot: usize, start: Offset) -> Result<(), fjall::Error> {
+        use fjall::AbstractTree;
+        let Some(keyspace) = self.keyspace(slot) else {
+            return Ok(());
+        };
+        Ok(keyspace.tree.drop_range(..start.to_be_bytes())?)
+    }
+
+    /// Makes everything that was read back durable: after a failed write the page cache may hold
+    /// what the disk does not.
+    pub(crate) fn persist(&self) -> Result<(), fjall::Error> {
+        self.database.persist(PersistMode::SyncAll)
+    }
+}
+
+impl Batch {
+    /// Writes the batch and syncs it.
+    pub(crate) fn commit(self) -> Result<(), fjall::Error> {
+        self.0.commit()
+    }
+}
+
+fn options() -> KeyspaceCreateOptions {
+    KeyspaceCreateOptions::default()
+        .max_memtable_size(MEMTABLE_BYTES)
+        .data_block_size_policy(fjall::config::BlockSizePolicy::all(BLOCK_BYTES))
+        .expect_point_read_hits(true)
+}
+
+fn keyspace_name(id: &TopicPartition) -> String {
+    format!("{}.{}", id.topic(), id.partition())
+}
+
+fn offset_of(key: &[u8]) -> Result<Offset, Damage> {
+    key.try_into()
+        .map(u64::from_be_bytes)
+        .map_err(|_| Damage::Short)
+}
