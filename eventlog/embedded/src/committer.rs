@@ -12,7 +12,7 @@ use crate::encoding::Stamp;
 use crate::engine::{Batch, Engine};
 use crate::error::{CommitError, DiskTrouble, Stopped};
 use crate::partition::{Partition, Tail};
-use crate::queue::Work;
+use crate::queue::{Crowd, Work};
 use crate::shared::Shared;
 use crate::topics::SEQUENCE_KEY;
 use crate::writer::WriterState;
@@ -20,18 +20,41 @@ use crate::writer::WriterState;
 /// How long an engine that could not be opened again is left alone.
 const REOPEN_PAUSE: Duration = Duration::from_millis(250);
 
+/// A batch waits for those who were just answered no longer than this part of what the last commit
+/// took: on a slow disk they share the next sync, on a fast one they get ready beside it.
+const PATIENCE: u32 = 8;
+
+/// How far the note of what was acknowledged may lag. Written after every sync, it would be in the
+/// way of the next one: both touch the file system's own journal.
+const NOTE_PAUSE: Duration = Duration::from_millis(50);
+
+/// The engine seals journals, and writes out the partitions that hold old ones back, only when it
+/// writes something out: without this, many small partitions would keep all of it in memory.
+const ROTATE_BYTES: u64 = 64 << 20;
+
 /// Writes until the queue is closed and empty.
 pub(crate) fn run(shared: &Shared, sequence: u64) {
     let mut committer = Committer {
         shared,
         sequence,
         state: State::Open,
+        note_due: None,
+        unrotated: 0,
     };
-    let mut expected = 0;
-    while let Some(work) = shared.queue.take(expected, committer.retry_at()) {
-        expected = work.len();
-        committer.commit(work);
+    let mut crowd = Crowd::default();
+    while let Some(work) = shared.queue.take(crowd, committer.wake_at()) {
+        committer.open_again_when_due();
+        if !work.is_empty() {
+            let (size, begun) = (work.len(), Instant::now());
+            committer.commit(work);
+            crowd = Crowd {
+                size,
+                patience: begun.elapsed() / PATIENCE,
+            };
+        }
+        committer.note_when_due();
     }
+    committer.note();
 }
 
 #[derive(Clone, Copy)]
@@ -48,6 +71,10 @@ struct Committer<'a> {
     /// The number of the last batch known to be durable.
     sequence: u64,
     state: State,
+    /// What was acknowledged is not yet noted, and is to be by then.
+    note_due: Option<Instant>,
+    /// Bytes written since the engine was last told to look after its journals.
+    unrotated: u64,
 }
 
 /// Who is to be told what became of the batch.
@@ -74,27 +101,37 @@ struct Staged {
 }
 
 impl Committer<'_> {
-    fn retry_at(&self) -> Option<Instant> {
-        match self.state {
+    /// When there is something to do even if no work comes.
+    fn wake_at(&self) -> Option<Instant> {
+        let reopen = match self.state {
             State::Broken(at) => Some(at),
             State::Open | State::DiskFailed => None,
+        };
+        reopen.into_iter().chain(self.note_due).min()
+    }
+
+    fn note_when_due(&mut self) {
+        if self.note_due.is_some_and(|due| due <= Instant::now()) {
+            self.note();
+        }
+    }
+
+    fn note(&mut self) {
+        if self.note_due.take().is_some() {
+            self.shared.note_acknowledged(self.sequence);
         }
     }
 
     fn commit(&mut self, work: Vec<Work>) {
-        self.open_again_when_due();
         let work = self.refuse_broken(work);
+        let work = self.refuse_when_full(work);
         if work.is_empty() {
             return;
         }
         let mut waits = Vec::with_capacity(work.len());
         let result = self.write(work, &mut waits);
         if result.is_err() {
-            for wait in &waits {
-                if let Waits::Append { writer, .. } = wait {
-                    writer.failed();
-                }
-            }
+            fail_writers(&waits);
         }
         answer(self.shared, waits, &result);
     }
@@ -123,10 +160,34 @@ impl Committer<'_> {
         good
     }
 
+    /// With no more than the reserve left, answers the appends as full. What retention and groups
+    /// write goes on: it is small, and what gives the disk room again.
+    fn refuse_when_full(&mut self, work: Vec<Work>) -> Vec<Work> {
+        let bytes = work.iter().map(Work::bytes).sum::<usize>() as u64;
+        let refused = match self.shared.free_bytes() {
+            Ok(free) if free >= self.shared.config.reserve_bytes.saturating_add(bytes) => {
+                return work;
+            }
+            Ok(_too_little) => {
+                if self.shared.dropped.swap(false, Ordering::Relaxed) {
+                    // What was dropped goes from the disk at once when the engine is opened again.
+                    self.state = State::Broken(Instant::now());
+                }
+                CommitError::Full
+            }
+            Err(error) => CommitError::Unavailable(Arc::new(error)),
+        };
+        let is_append = |work: &Work| matches!(work, Work::Append { .. });
+        let (appends, rest): (Vec<_>, Vec<_>) = work.into_iter().partition(is_append);
+        let waits: Vec<Waits> = appends.into_iter().map(unwritten).collect();
+        fail_writers(&waits);
+        answer(self.shared, waits, &Err(refused));
+        rest
+    }
+
     /// Everything in `work` becomes durable, or nothing does that anybody is told of.
     fn write(&mut self, work: Vec<Work>, waits: &mut Vec<Waits>) -> Result<(), CommitError> {
-        let bytes = work.iter().map(Work::bytes).sum();
-        let admitted = self.admit(bytes);
+        let admitted = self.admit();
         let engine = self.shared.engine.read();
         let engine = match (&admitted, &*engine) {
             (Ok(()), Ok(engine)) => engine,
@@ -142,7 +203,16 @@ impl Committer<'_> {
         let (trouble, error) = match self.stage_and_commit(engine, work, waits) {
             Ok(tails) => {
                 self.sequence += 1;
-                self.shared.committed(self.sequence, &tails);
+                self.note_due
+                    .get_or_insert_with(|| Instant::now() + NOTE_PAUSE);
+                for (partition, tail) in tails {
+                    self.unrotated += tail.total - partition.tail().total;
+                    partition.publish(tail);
+                }
+                if self.unrotated >= ROTATE_BYTES {
+                    self.unrotated = 0;
+                    engine.rotate();
+                }
                 return Ok(());
             }
             Err(failed) => failed,
@@ -155,25 +225,11 @@ impl Committer<'_> {
         Err(CommitError::Unconfirmed(error))
     }
 
-    fn admit(&self, bytes: usize) -> Result<(), CommitError> {
+    fn admit(&self) -> Result<(), CommitError> {
         match self.state {
-            State::Open => {}
-            State::Broken(_) => return Err(CommitError::unavailable(Stopped::Reopening)),
-            State::DiskFailed => return Err(CommitError::unavailable(Stopped::DiskFailed)),
-        }
-        match self.shared.free_bytes() {
-            Ok(free)
-                if free
-                    < self
-                        .shared
-                        .config
-                        .reserve_bytes
-                        .saturating_add(bytes as u64) =>
-            {
-                Err(CommitError::Full)
-            }
-            Ok(_) => Ok(()),
-            Err(error) => Err(CommitError::Unavailable(Arc::new(error))),
+            State::Open => Ok(()),
+            State::Broken(_) => Err(CommitError::unavailable(Stopped::Reopening)),
+            State::DiskFailed => Err(CommitError::unavailable(Stopped::DiskFailed)),
         }
     }
 
@@ -192,8 +248,9 @@ impl Committer<'_> {
         let mut work = work.into_iter();
         for piece in work.by_ref() {
             if let Err(error) = self.stage(engine, piece, &mut staged, waits) {
+                // Nothing was written: no descriptor for a new keyspace, say.
                 waits.extend(work.map(unwritten));
-                return Err(engine_failed(error));
+                return Err((DiskTrouble::Background, Arc::new(error)));
             }
         }
         let sequence = (self.sequence + 1).to_be_bytes();
@@ -289,6 +346,15 @@ impl Staged {
             self.tails.len() - 1
         });
         &mut self.tails[index].1
+    }
+}
+
+/// From here on those of them that are prefix writers append nothing.
+fn fail_writers(waits: &[Waits]) {
+    for wait in waits {
+        if let Waits::Append { writer, .. } = wait {
+            writer.failed();
+        }
     }
 }
 

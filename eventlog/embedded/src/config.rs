@@ -13,9 +13,6 @@ use domain::time::Clock;
 pub(crate) const BATCH_RECORDS: usize = 4_096;
 pub(crate) const BATCH_BYTES: usize = 8 << 20;
 
-/// Longest that a batch waits for the appends that the last one had: a fraction of an fsync.
-pub(crate) const GATHER: Duration = Duration::from_micros(200);
-
 /// A batch does not wait on when nothing has come for this long.
 pub(crate) const LULL: Duration = Duration::from_micros(20);
 

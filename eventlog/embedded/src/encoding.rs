@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!  crc32c u32 │ appended_at i64 │ total u64 │ body
-//!  body: flags u8 │ headers u16 │ key u32 │ (name u16, value u32) * │ names and values │ key │ value
+//!  body: flags u8 │ headers u32 │ key u32 │ (name u32, value u32) * │ names and values │ key │ value
 //! ```
 //!
 //! All big-endian. `total` is the sum of the stored sizes of this record and every one before it in
@@ -15,6 +15,10 @@ use eventlog_port::{Header, NewRecord, Offset, Record};
 
 /// Bytes before the body.
 pub(crate) const HEAD: usize = 4 + 8 + 8;
+
+/// Bytes of the body before the lengths of headers, and of the lengths of one.
+const LAYOUT: usize = 1 + 4 + 4;
+const HEADER_LAYOUT: usize = 4 + 4;
 
 const HAS_KEY: u8 = 1;
 const HAS_VALUE: u8 = 2;
@@ -52,7 +56,7 @@ pub(crate) struct Unstamped {
 impl Unstamped {
     /// Lays out `record`.
     pub(crate) fn new(record: &NewRecord) -> Self {
-        let layout = 1 + 2 + 4 + record.headers.len() * 6;
+        let layout = LAYOUT + record.headers.len() * HEADER_LAYOUT;
         let mut bytes = Vec::with_capacity(HEAD + layout + record.size());
         bytes.resize(HEAD, 0);
         put_body(&mut bytes, record);
@@ -79,10 +83,10 @@ impl Unstamped {
 fn put_body(bytes: &mut Vec<u8>, record: &NewRecord) {
     let flag = |there: bool, flag| if there { flag } else { 0 };
     bytes.put_u8(flag(record.key.is_some(), HAS_KEY) | flag(record.value.is_some(), HAS_VALUE));
-    bytes.put_u16(record.headers.len() as u16);
+    bytes.put_u32(record.headers.len() as u32);
     bytes.put_u32(record.key.as_ref().map_or(0, Bytes::len) as u32);
     for header in &record.headers {
-        bytes.put_u16(header.name().len() as u16);
+        bytes.put_u32(header.name().len() as u32);
         bytes.put_u32(
             header
                 .value
@@ -134,18 +138,16 @@ pub(crate) fn decode(offset: Offset, stored: Bytes) -> Result<Record, Damage> {
 
 fn read_body(stamp: Stamp, body: Bytes) -> Result<Record, Damage> {
     let mut layout = &body[..];
-    let (flags, count, key_length) = match layout.len() {
-        0..7 => return Err(Damage::Short),
-        7.. => (layout.get_u8(), layout.get_u16(), layout.get_u32() as usize),
-    };
-    let mut rest = body.slice_ref(layout);
-    if rest.len() < usize::from(count) * 6 {
+    if layout.len() < LAYOUT {
         return Err(Damage::Short);
     }
-    let mut lengths = rest.split_to(usize::from(count) * 6);
-    let mut headers = Vec::with_capacity(count.into());
+    let (flags, count) = (layout.get_u8(), layout.get_u32() as usize);
+    let key_length = layout.get_u32() as usize;
+    let mut rest = body.slice_ref(layout);
+    let mut lengths = take(&mut rest, count.saturating_mul(HEADER_LAYOUT))?;
+    let mut headers = Vec::with_capacity(count);
     for _ in 0..count {
-        let name = take(&mut rest, lengths.get_u16().into())?;
+        let name = take(&mut rest, lengths.get_u32() as usize)?;
         let value = match lengths.get_u32() {
             NULL => None,
             length => Some(take(&mut rest, length as usize)?),
@@ -193,6 +195,10 @@ mod tests {
         }
     }
 
+    fn long_name() -> Header {
+        Header::from_parts(vec![b'n'; 70_000].into(), Some("value".into())).unwrap()
+    }
+
     #[test]
     fn a_record_comes_back() {
         for record in [
@@ -205,6 +211,14 @@ mod tests {
             NewRecord {
                 key: Some(Bytes::new()),
                 ..NewRecord::default()
+            },
+            NewRecord {
+                headers: vec![Header::new("", ""); 70_000],
+                ..record()
+            },
+            NewRecord {
+                headers: vec![long_name()],
+                ..record()
             },
         ] {
             let unstamped = Unstamped::new(&record);

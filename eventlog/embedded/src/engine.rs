@@ -6,15 +6,19 @@ use fjall::{Database, Keyspace, KeyspaceCreateOptions, OwnedWriteBatch, PersistM
 use parking_lot::RwLock;
 
 use crate::config::Config;
-use crate::directory::Directory;
+use crate::directory::{Directory, io_error};
 use crate::encoding::{Damage, Stamp, peek};
 use crate::error::OpenError;
+use crate::journals::Sealed;
 use crate::partition::Tail;
 use crate::topics::{SEQUENCE_KEY, StoredStart, StoredTopic, TOPIC_PREFIX, start_key};
 
 /// A journal is sealed at about 64 MiB; with more than this many bytes in them, the keyspaces that
 /// hold the oldest one back are written out. It bounds what a start has to replay into memory.
 const JOURNAL_BYTES: u64 = 128 << 20;
+
+/// The keyspace of the table of contents. No partition's ends without a dot and a number.
+const CONTENTS: &str = "contents";
 
 /// A keyspace is written out at this size: small enough for many of them in little memory.
 const MEMTABLE_BYTES: u64 = 16 << 20;
@@ -43,17 +47,29 @@ impl Engine {
                 .manual_journal_persist(true)
                 .worker_threads(2)
                 .open()?;
-            let contents = database.keyspace("contents", KeyspaceCreateOptions::default)?;
+            let contents = database.keyspace(CONTENTS, KeyspaceCreateOptions::default)?;
             Ok(Self {
                 database,
                 contents,
                 partitions: RwLock::default(),
             })
         };
-        open().map_err(|source: fjall::Error| OpenError::Engine {
+        let database = directory.database();
+        let failed = |source| io_error(&database, source);
+        let journals = Sealed::look(&database).map_err(failed)?;
+        let opened = open().map_err(|source: fjall::Error| OpenError::Engine {
             directory: directory.path().to_owned(),
             source: Box::new(source),
-        })
+        })?;
+        if let Some((journal, left, written)) = journals.shortened().map_err(failed)? {
+            let journal = journal.display();
+            let what = format!("{journal} could be read up to byte {left} of {written}");
+            return Err(OpenError::Damaged {
+                directory: directory.path().to_owned(),
+                what,
+            });
+        }
+        Ok(opened)
     }
 
     /// Every topic in the table of contents.
@@ -200,13 +216,34 @@ impl Engine {
         })
     }
 
-    /// Gives the disk back what lies wholly below `start`: whole tables, the rest with the next call.
-    pub(crate) fn drop_below(&self, slot: usize, start: Offset) -> Result<(), fjall::Error> {
+    /// Has the engine write out its smallest keyspace, and with that look after its journals.
+    pub(crate) fn rotate(&self) {
+        if let Err(error) = self.contents.rotate_memtable() {
+            tracing::warn!(error = %error, "journals could not be rotated");
+        }
+    }
+
+    /// The keyspaces of partitions, by name.
+    pub(crate) fn names(&self) -> Vec<String> {
+        let names = self.database.list_keyspace_names();
+        names
+            .iter()
+            .map(ToString::to_string)
+            .filter(|name| name != CONTENTS)
+            .collect()
+    }
+
+    /// Drops the tables that lie wholly below `start`, and says whether there were any. The engine
+    /// keeps their files until it is sure that nobody reads an older state: some ten thousand reads,
+    /// and a table written out, later; or until it is opened again.
+    pub(crate) fn drop_below(&self, slot: usize, start: Offset) -> Result<bool, fjall::Error> {
         use fjall::AbstractTree;
         let Some(keyspace) = self.keyspace(slot) else {
-            return Ok(());
+            return Ok(false);
         };
-        Ok(keyspace.tree.drop_range(..start.to_be_bytes())?)
+        let before = keyspace.table_count();
+        keyspace.tree.drop_range(..start.to_be_bytes())?;
+        Ok(keyspace.table_count() < before)
     }
 
     /// Makes everything that was read back durable: after a failed write the page cache may hold
@@ -230,7 +267,7 @@ fn options() -> KeyspaceCreateOptions {
         .expect_point_read_hits(true)
 }
 
-fn keyspace_name(id: &TopicPartition) -> String {
+pub(crate) fn keyspace_name(id: &TopicPartition) -> String {
     format!("{}.{}", id.topic(), id.partition())
 }
 

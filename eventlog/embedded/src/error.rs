@@ -7,7 +7,8 @@ use std::sync::Arc;
 use eventlog_port::Offset;
 use eventlog_port::{AppendError, BoxError, ReadError, TopicPartition};
 
-/// An embedded log that could not be opened. Nothing was changed.
+/// An embedded log that could not be opened. A damaged journal is another file by then: the engine
+/// cuts off what it can't read, before anybody can say no.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     /// Another process has it open.

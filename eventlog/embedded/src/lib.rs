@@ -22,6 +22,7 @@ mod directory;
 mod encoding;
 mod engine;
 mod error;
+mod journals;
 mod log;
 mod partition;
 mod queue;

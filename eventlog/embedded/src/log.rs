@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::JoinHandle;
 
 use async_trait::async_trait;
@@ -43,7 +43,7 @@ impl EmbeddedLog {
     /// Opens the log, or makes it. Blocks while what was not yet in tables is read back.
     ///
     /// # Errors
-    /// Each of [`OpenError`]'s kinds; nothing was changed then.
+    /// Each of [`OpenError`]'s kinds.
     pub fn open(config: Config) -> Result<Self, OpenError> {
         let directory = Directory::take(&config.directory, &config.holder)?;
         let engine = Engine::open(&directory, &config)?;
@@ -56,6 +56,7 @@ impl EmbeddedLog {
             appends: Arc::default(),
             contents: Arc::default(),
             syncs: AtomicU64::new(0),
+            dropped: AtomicBool::new(false),
             topics: RwLock::new(topics),
             directory: Mutex::new(Some(directory)),
         });
@@ -171,6 +172,9 @@ impl EventLog for EmbeddedLog {
             entries.push((topic_key(&spec.name), stored));
         }
         self.shared.put_contents(entries).await.map_err(offered)?;
+        wanted
+            .values()
+            .for_each(|spec| self.groups.grow(&spec.name, spec.partitions));
         self.shared.apply_topics(wanted.into_values());
         Ok(())
     }

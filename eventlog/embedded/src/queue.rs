@@ -1,12 +1,13 @@
 //! What waits to be committed.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use parking_lot::{Condvar, Mutex, MutexGuard};
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
-use crate::config::{BATCH_BYTES, BATCH_RECORDS, GATHER, LULL};
+use crate::config::{BATCH_BYTES, BATCH_RECORDS, LULL};
 use crate::encoding::Unstamped;
 use crate::partition::Partition;
 use crate::writer::WriterState;
@@ -53,6 +54,13 @@ pub(crate) struct Queue {
     /// Room for bytes, in [`UNIT`]s.
     pub(crate) room: Semaphore,
     pub(crate) units: u32,
+}
+
+/// Who was in the last batch, and how long to wait for them to come back.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Crowd {
+    pub(crate) size: usize,
+    pub(crate) patience: Duration,
 }
 
 /// The grain in which bytes are counted.
@@ -103,12 +111,11 @@ impl Queue {
         self.arrived.notify_one();
     }
 
-    /// Waits for work and takes a batch of it. With `expected` appends on their way, as the last
-    /// batch had, it gathers for a moment: a crowd that was just answered comes back a few at a time,
-    /// and would otherwise be split into a small batch and a large one for ever.
+    /// Waits for work and takes a batch of it, when the crowd of the last one has come back or has
+    /// stopped coming: it comes a few at a time, and on a slow disk would be split into many batches.
     ///
     /// Comes back with nothing at `until`, and with `None` once it is closed and empty.
-    pub(crate) fn take(&self, expected: usize, until: Option<Instant>) -> Option<Vec<Work>> {
+    pub(crate) fn take(&self, crowd: Crowd, until: Option<Instant>) -> Option<Vec<Work>> {
         let mut waiting = self.waiting.lock();
         while waiting.work.is_empty() {
             if waiting.closed {
@@ -127,7 +134,7 @@ impl Queue {
                 }
             }
         }
-        gather(&mut waiting, expected);
+        gather(&mut waiting, crowd);
         let mut bytes = 0;
         let mut fits = |work: &Work| {
             bytes += work.bytes();
@@ -144,18 +151,17 @@ impl Queue {
     }
 }
 
-/// Waits until `expected` pieces of work are there, or they have stopped coming.
-fn gather(waiting: &mut MutexGuard<'_, Waiting>, expected: usize) {
+fn gather(waiting: &mut MutexGuard<'_, Waiting>, crowd: Crowd) {
     let begun = Instant::now();
     let mut grew = begun;
-    while waiting.work.len() < expected && !waiting.closed {
+    while waiting.work.len() < crowd.size && !waiting.closed {
         let before = waiting.work.len();
         MutexGuard::unlocked(waiting, std::thread::yield_now);
         let now = Instant::now();
         if waiting.work.len() > before {
             grew = now;
         }
-        if now - grew >= LULL || now - begun >= GATHER {
+        if now - grew >= LULL || now - begun >= crowd.patience {
             return;
         }
     }

@@ -79,12 +79,14 @@ fn read(
         };
         match found {
             Ok(record) => records.push(record),
-            Err(error) if records.is_empty() => return Err(error),
+            Err(error) if records.is_empty() => {
+                // What retention has taken meanwhile is gone, not damaged.
+                partition.bounds().check(&partition.id, from)?;
+                return Err(error);
+            }
             Err(_told_next_time) => break,
         }
     }
-    // Retention may have moved on meanwhile: what it has taken is gone, not damaged.
-    partition.bounds().check(&partition.id, from)?;
     Ok(records)
 }
 
@@ -101,7 +103,11 @@ pub(crate) fn read_at(
     bounds.check(&partition.id, offset)?;
     let stored = engine.get(partition.slot, offset);
     let stored = stored.map_err(|error| read_error(error, &partition.id, offset))?;
-    let stored = stored.ok_or_else(|| corrupt(partition, offset, Damage::Missing))?;
+    let Some(stored) = stored else {
+        // What retention has taken meanwhile is gone, not damaged.
+        partition.bounds().check(&partition.id, offset)?;
+        return Err(corrupt(partition, offset, Damage::Missing));
+    };
     decode(offset, stored)
         .map(Some)
         .map_err(|damage| corrupt(partition, offset, damage))
@@ -122,6 +128,11 @@ pub(crate) fn first_where(
         let middle = low + (high - low) / 2;
         let stored = engine.get(partition.slot, middle);
         let stored = stored.map_err(|error| read_error(error, &partition.id, middle))?;
+        if stored.is_none() && partition.bounds().start > middle {
+            // Retention has taken it meanwhile.
+            low = partition.bounds().start;
+            continue;
+        }
         let stamp = stored
             .ok_or(Damage::Missing)
             .and_then(|stored| peek(middle, &stored));

@@ -1,11 +1,12 @@
 //! What is read back when the engine is opened, and what must be there.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use eventlog_port::{BoxError, TopicPartition};
 
 use crate::directory::Directory;
-use crate::engine::Engine;
+use crate::engine::{Engine, keyspace_name};
 use crate::error::OpenError;
 use crate::partition::{Partition, Tail};
 use crate::topics::{Topic, Topics};
@@ -22,15 +23,8 @@ pub(crate) fn recover(directory: &Directory, engine: &Engine) -> Result<(Topics,
     let found = engine.sequence().map_err(contents)?;
     let noted = directory.acknowledged();
     let noted = noted.map_err(|e| crate::directory::io_error(&directory.mark_path(), e))?;
-    if let Some(acknowledged) = noted.filter(|acknowledged| *acknowledged > found) {
-        let (directory, mark) = (path.to_owned(), directory.mark_path());
-        return Err(OpenError::Lost {
-            directory,
-            acknowledged,
-            found,
-            mark,
-        });
-    }
+    check_sequence(directory, noted.unwrap_or(0), found)?;
+    let mut strangers: BTreeSet<String> = engine.names().into_iter().collect();
     let mut topics = Topics::new();
     let mut slot = 0;
     for (name, stored) in engine.topics().map_err(contents)? {
@@ -38,6 +32,7 @@ pub(crate) fn recover(directory: &Directory, engine: &Engine) -> Result<(Topics,
         let mut partitions = Vec::new();
         for number in 0..spec.partitions {
             let id = TopicPartition::new(name.as_str(), number);
+            strangers.remove(&keyspace_name(&id));
             let recovered = engine.attach(slot, &id).map_err(BoxError::from);
             let recovered = recovered.and_then(|()| engine.recover(slot, &id));
             let (start, tail) = recovered.map_err(|error| damaged(format!("{id}: {error}")))?;
@@ -46,7 +41,30 @@ pub(crate) fn recover(directory: &Directory, engine: &Engine) -> Result<(Topics,
         }
         topics.insert(name, Topic { spec, partitions });
     }
+    if let Some(stranger) = strangers.pop_first() {
+        return Err(damaged(format!(
+            "{stranger} has records, and its topic is not listed"
+        )));
+    }
     Ok((topics, found))
+}
+
+/// What was acknowledged must be there.
+pub(crate) fn check_sequence(
+    directory: &Directory,
+    acknowledged: u64,
+    found: u64,
+) -> Result<(), OpenError> {
+    if acknowledged <= found {
+        return Ok(());
+    }
+    let (path, mark) = (directory.path().to_owned(), directory.mark_path());
+    Err(OpenError::Lost {
+        directory: path,
+        acknowledged,
+        found,
+        mark,
+    })
 }
 
 /// Writes what lies above the durable ends again, and syncs it.

@@ -1,6 +1,7 @@
 //! Removing what is no longer to be kept.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use eventlog_port::{Offset, ReadError, TopicSpec};
 use tokio::sync::watch;
@@ -45,7 +46,12 @@ async fn trim(
     // Only now may it be missed: after a crash before this line everything is still there.
     partition.move_start(start);
     if let Ok(engine) = &*shared.engine.read() {
-        engine.drop_below(partition.slot, start)?;
+        // The last record stays on disk: with no table left, the engine would hold on to every
+        // journal since this partition was last written out.
+        let last = partition.tail().end.saturating_sub(1);
+        if engine.drop_below(partition.slot, start.min(last))? {
+            shared.dropped.store(true, Ordering::Relaxed);
+        }
     }
     tracing::debug!(partition = %partition.id, from = before, to = start, "retention moved the start");
     Ok(())

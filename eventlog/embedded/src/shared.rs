@@ -1,7 +1,7 @@
 //! What the log's threads, writers and readers have in common.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicBool, AtomicU64};
 
 use eventlog_port::completion::Completions;
 use eventlog_port::{AppendError, Appended, BoxError, ReadError, TopicPartition, TopicSpec};
@@ -10,11 +10,11 @@ use parking_lot::{Mutex, RwLock};
 use crate::config::Config;
 use crate::directory::Directory;
 use crate::engine::Engine;
-use crate::error::{CommitError, OpenError, Stopped};
+use crate::error::{CommitError, Stopped};
 use crate::partition::{Partition, Tail};
 use crate::queue::{Queue, Work};
 use crate::reader::unavailable;
-use crate::recovery::rewrite;
+use crate::recovery::{check_sequence, rewrite};
 use crate::topics::{Topic, Topics};
 
 /// What the log's threads, writers and readers have in common.
@@ -25,17 +25,16 @@ pub(crate) struct Shared {
     pub(crate) appends: Arc<Completions<Result<Appended, AppendError>>>,
     pub(crate) contents: Arc<Completions<Result<(), CommitError>>>,
     pub(crate) syncs: AtomicU64,
+    /// Retention has dropped tables whose files may still be there.
+    pub(crate) dropped: AtomicBool,
     pub(crate) topics: RwLock<Topics>,
     /// Given up when the log is closed, while others may still hold on to the rest.
     pub(crate) directory: Mutex<Option<Directory>>,
 }
 
 impl Shared {
-    /// A batch is durable: readers may have it, and so may the note of what was acknowledged.
-    pub(crate) fn committed(&self, sequence: u64, tails: &[(Arc<Partition>, Tail)]) {
-        for (partition, tail) in tails {
-            partition.publish(*tail);
-        }
+    /// Notes, for the next start, that all batches up to `sequence` were acknowledged.
+    pub(crate) fn note_acknowledged(&self, sequence: u64) {
         if let Some(directory) = &*self.directory.lock()
             && let Err(error) = directory.note_acknowledged(sequence)
         {
@@ -46,22 +45,14 @@ impl Shared {
     /// Closes the engine and opens it again, after a write that failed. What is found above the
     /// durable ends may be in the page cache alone: it is written once more before anybody sees it.
     pub(crate) fn open_again(&self, sequence: u64) -> Result<u64, BoxError> {
-        let mut engine = self.engine.write();
-        *engine = Err(Stopped::Reopening);
+        // Closed outside of the lock: readers are told, and don't wait.
+        let closed = std::mem::replace(&mut *self.engine.write(), Err(Stopped::Reopening));
+        drop(closed);
         let directory = self.directory.lock();
         let directory = directory.as_ref().ok_or(Stopped::Closed)?;
         let opened = Engine::open(directory, &self.config)?;
         let found = opened.sequence()?;
-        if found < sequence {
-            let (path, mark) = (directory.path().to_owned(), directory.mark_path());
-            let lost = OpenError::Lost {
-                directory: path,
-                acknowledged: sequence,
-                found,
-                mark,
-            };
-            return Err(lost.into());
-        }
+        check_sequence(directory, sequence, found)?;
         let mut tails = Vec::new();
         for partition in self.partitions() {
             opened.attach(partition.slot, &partition.id)?;
@@ -69,8 +60,7 @@ impl Shared {
             tails.push((partition, tail));
         }
         let found = rewrite(&opened, &tails, found)?;
-        *engine = Ok(opened);
-        drop(engine);
+        *self.engine.write() = Ok(opened);
         tails
             .iter()
             .for_each(|(partition, tail)| partition.publish(*tail));

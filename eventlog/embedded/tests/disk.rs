@@ -31,15 +31,18 @@ fn events() -> TopicPartition {
     TopicPartition::new("events", 0)
 }
 
-async fn writer(log: &EmbeddedLog) -> Box<dyn Writer> {
-    let topic = TopicSpec {
+fn topic() -> TopicSpec {
+    TopicSpec {
         name: "events".to_owned(),
         partitions: 1,
         retention: None,
         retention_bytes: None,
         max_record_bytes: 1 << 20,
-    };
-    log.ensure(&[topic]).await.unwrap();
+    }
+}
+
+async fn writer(log: &EmbeddedLog) -> Box<dyn Writer> {
+    log.ensure(&[topic()]).await.unwrap();
     let spec = WriterSpec {
         kind: WriterKind::Ordered,
         name: "test".to_owned(),
@@ -291,6 +294,48 @@ async fn a_damaged_journal_is_never_taken_for_a_torn_tail() {
     assert!(lost.to_string().contains("acknowledged"), "{lost}");
 }
 
+/// An older journal was complete before the next was begun. Cut short, it is found too, though the
+/// newest one says that everything acknowledged is there.
+#[tokio::test]
+async fn a_damaged_older_journal_is_found() {
+    let directory = TempDir::new().unwrap();
+    let log = open(directory.path());
+    // A record that is never written out keeps the first journal back.
+    let idle = TopicSpec {
+        name: "idle".to_owned(),
+        ..topic()
+    };
+    log.ensure(&[idle]).await.unwrap();
+    let alone = writer(&log).await;
+    let idle = TopicPartition::new("idle", 0);
+    alone
+        .append(&idle, NewRecord::default())
+        .await
+        .unwrap()
+        .await
+        .unwrap();
+    fill(&log, 0..90_000, 1_000).await;
+    drop(alone);
+    drop(log);
+    let mut journals = journals(directory.path());
+    journals.sort();
+    assert_eq!(journals.len(), 2, "an older journal and a newer one");
+    let older = &journals[0];
+    let middle = written(older) as u64 / 2;
+    let mut damaged = fs::OpenOptions::new().write(true).open(older).unwrap();
+    damaged.seek(SeekFrom::Start(middle)).unwrap();
+    damaged.write_all(&[0xff; 3_000]).unwrap();
+    drop(damaged);
+    let found = EmbeddedLog::open(config(directory.path()))
+        .map(drop)
+        .unwrap_err();
+    let said = found.to_string();
+    assert!(
+        matches!(found, OpenError::Damaged { .. } | OpenError::Engine { .. }),
+        "{said}"
+    );
+}
+
 /// A byte of a table flipped: what is in the damaged block is refused with its offset, the rest is
 /// served, and no wrong byte ever is.
 #[tokio::test]
@@ -437,6 +482,88 @@ async fn a_full_disk_refuses_and_heals_by_itself() {
         .await
         .expect("there is room again");
     check_values(&log, confirmed + 1, 0).await;
+}
+
+/// The room that is short is our own: retention gives it back, though the disk is full.
+#[tokio::test(flavor = "multi_thread")]
+async fn retention_frees_a_full_disk() {
+    let disk = SmallDisk::new(400);
+    let clock = Arc::new(ManualClock::new(Timestamp::from_millis(1_000)));
+    let stamps: Arc<dyn Clock> = clock.clone();
+    let config = Config {
+        reserve_bytes: 100 << 20,
+        retention_check: Duration::from_millis(20),
+        ..Config::new(disk.0.path().join("log"), stamps)
+    };
+    let log = EmbeddedLog::open(config).unwrap();
+    let writer = writer(&log).await;
+    let (confirmed, refused) = append_until_refused(&*writer, 0).await;
+    assert!(matches!(refused, AppendError::Full), "{refused}");
+    let topic = TopicSpec {
+        retention: Some(Duration::from_secs(60)),
+        ..topic()
+    };
+    log.ensure(&[topic])
+        .await
+        .expect("what topics keep can be changed on a full disk");
+    clock.advance(Duration::from_secs(3_600));
+    let freed = async {
+        while append(&*writer, confirmed, 100_000).await.is_err() {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(60), freed)
+        .await
+        .expect("it is freed by retention");
+    assert!(log.bounds(&events()).await.unwrap().start > 0);
+}
+
+/// Fails every write in a way that says nothing of room.
+struct BrokenDisk(std::sync::atomic::AtomicBool);
+
+impl eventlog_embedded::CommitHook for BrokenDisk {
+    fn after_commit(&self) -> std::io::Result<()> {
+        if self.0.load(std::sync::atomic::Ordering::Relaxed) {
+            return Err(std::io::Error::other("input/output error"));
+        }
+        Ok(())
+    }
+}
+
+/// After a sync that failed, what the system says of the disk can't be believed: nothing is written
+/// any more, what was confirmed is still read, and the next start goes on.
+#[tokio::test]
+async fn after_a_failed_sync_it_stops() {
+    let directory = TempDir::new().unwrap();
+    let disk = Arc::new(BrokenDisk(false.into()));
+    let log = EmbeddedLog::open(Config {
+        hook: Some(disk.clone()),
+        ..config(directory.path())
+    });
+    let log = log.unwrap();
+    let writer = writer(&log).await;
+    append(&*writer, 0, 100).await.unwrap();
+    disk.0.store(true, std::sync::atomic::Ordering::Relaxed);
+    let unknown = append(&*writer, 1, 100).await.unwrap_err();
+    assert_eq!(
+        unknown.outcome(),
+        eventlog_port::Outcome::Unknown,
+        "{unknown}"
+    );
+    disk.0.store(false, std::sync::atomic::Ordering::Relaxed);
+    for _ in 0..3 {
+        let stopped = append(&*writer, 2, 100).await.unwrap_err();
+        assert!(matches!(stopped, AppendError::Unavailable(_)), "{stopped}");
+        assert!(stopped.to_string().contains("started again"), "{stopped}");
+    }
+    assert_eq!(read_all(&log).await.unwrap().len(), 1);
+    drop((writer, log));
+    let log = open(directory.path());
+    let found = read_all(&log).await.unwrap().len();
+    assert!(
+        (1..=2).contains(&found),
+        "the unknown one is there or not, the stopped ones are not"
+    );
 }
 
 /// Without a reserve the engine itself hits the end of the disk, in the midst of a write: what was

@@ -76,7 +76,8 @@ pub trait Member: Send {
     ///
     /// # Errors
     /// [`NotHeld`](GroupError::NotHeld) when the group has given one of them to another or is
-    /// taking it away: nothing is stored.
+    /// taking it away. Where that was known before the call, nothing is stored; a commit that a
+    /// rebalance overtakes may be, and whoever holds the partition then commits over it.
     async fn commit(&mut self, commits: &[Commit]) -> Result<(), GroupError>;
 
     /// Gives everything up: at once where the group can be told, so that nobody has to wait, and

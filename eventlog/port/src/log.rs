@@ -45,7 +45,8 @@ pub trait EventLog: Send + Sync {
     ///
     /// # Errors
     /// [`Mismatch`](TopicError::Mismatch), before anything is made, when a topic is there with a
-    /// setting that would break a promise; nothing that is there is ever changed.
+    /// setting that would break a promise. Only a log that says [`Update`](crate::Action::Update)
+    /// ever changes what is there.
     async fn ensure(&self, specs: &[TopicSpec]) -> Result<(), TopicError>;
 
     /// A new writer.

@@ -70,6 +70,8 @@ pub trait Reader: Send {
     /// damaged record; a new reader behind it goes on.
     async fn next(&mut self, limit: ReadLimit) -> Result<Vec<Record>, ReadError>;
 
-    /// The offset from which the next call reads on: one past the last record returned.
+    /// The offset from which the next call reads on: one past the last record returned. It may stay
+    /// below the durable end where offsets have a gap up to it, as behind a transaction of somebody
+    /// else's on Kafka: who reads to an end waits for an empty answer too.
     fn position(&self) -> Offset;
 }

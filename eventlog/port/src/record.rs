@@ -72,6 +72,12 @@ impl Header {
         Ok(Self { name, value })
     }
 
+    /// The name's bytes, which are UTF-8, and the value: nothing is copied.
+    #[must_use]
+    pub fn into_parts(self) -> (Bytes, Option<Bytes>) {
+        (self.name, self.value)
+    }
+
     /// The header's name.
     #[must_use]
     pub fn name(&self) -> &str {

@@ -175,7 +175,7 @@ fn update(found: &TopicSpec, wanted: &TopicSpec) -> Action {
         found.partitions.to_string(),
         partitions.to_string(),
     );
-    let time = |kept: Option<Duration>| kept.map_or("for ever".to_owned(), |t| format!("{t:?}"));
+    let time = |kept: Option<Duration>| kept.map_or("for ever".to_owned(), in_words);
     compare("retention", time(found.retention), time(wanted.retention));
     let size = |kept: Option<u64>| kept.map_or("unlimited".to_owned(), |b| format!("{b} bytes"));
     compare(
@@ -194,6 +194,23 @@ fn update(found: &TopicSpec, wanted: &TopicSpec) -> Action {
     } else {
         Action::Update(changes)
     }
+}
+
+/// A retention as an operator would say it: in the largest unit that leaves nothing over.
+fn in_words(time: Duration) -> String {
+    let millis = time.as_millis();
+    let units = [
+        ("d", 86_400_000),
+        ("h", 3_600_000),
+        ("min", 60_000),
+        ("s", 1_000),
+        ("ms", 1),
+    ];
+    let whole = units.iter().find(|(_, unit)| millis.is_multiple_of(*unit));
+    whole.map_or_else(
+        || format!("{time:?}"),
+        |(name, unit)| format!("{} {name}", millis / unit),
+    )
 }
 
 #[cfg(test)]
@@ -228,6 +245,18 @@ mod tests {
             .check()
             .is_err()
         );
+    }
+
+    #[test]
+    fn retention_in_words() {
+        for (millis, words) in [
+            (3_196_800_000, "37 d"),
+            (90_000, "90 s"),
+            (3_600_000, "1 h"),
+            (1_500, "1500 ms"),
+        ] {
+            assert_eq!(in_words(Duration::from_millis(millis)), words);
+        }
     }
 
     #[test]

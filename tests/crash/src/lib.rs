@@ -37,7 +37,9 @@ pub fn partition_of(number: u64) -> TopicPartition {
 pub fn record(number: u64) -> NewRecord {
     let mut state = number.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
     let mut noise = || {
-        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1);
         state >> 33
     };
     let large = noise() % 16 == 0;
@@ -71,5 +73,8 @@ impl Clock for NoClock {
 /// # Errors
 /// As [`EmbeddedLog::open`].
 pub fn open(directory: &Path) -> Result<EmbeddedLog, OpenError> {
-    EmbeddedLog::open(Config { reserve_bytes: 1 << 20, ..Config::new(directory, Arc::new(NoClock)) })
+    EmbeddedLog::open(Config {
+        reserve_bytes: 1 << 20,
+        ..Config::new(directory, Arc::new(NoClock))
+    })
 }

@@ -28,7 +28,10 @@ fn append_and_kill(directory: &TempDir, first: u64, chance: &mut Seeded) -> Vec<
     let enough = chance.below(700);
     for _ in 0..=enough {
         let mut line = String::new();
-        assert!(said.read_line(&mut line).unwrap() > 0, "the appender ended by itself");
+        assert!(
+            said.read_line(&mut line).unwrap() > 0,
+            "the appender ended by itself"
+        );
         confirmed.push(parse(&line));
     }
     child.kill().unwrap();
@@ -36,7 +39,11 @@ fn append_and_kill(directory: &TempDir, first: u64, chance: &mut Seeded) -> Vec<
     // What it had said before it died counts, the line that was cut off does not.
     let mut rest = String::new();
     said.read_to_string(&mut rest).unwrap();
-    confirmed.extend(rest.split_inclusive('\n').filter(|line| line.ends_with('\n')).map(parse));
+    confirmed.extend(
+        rest.split_inclusive('\n')
+            .filter(|line| line.ends_with('\n'))
+            .map(parse),
+    );
     confirmed
 }
 
@@ -53,7 +60,11 @@ async fn check(
     confirmed: &[(u64, u64)],
 ) -> (BTreeMap<u32, u64>, u64) {
     let log = open(directory.path()).unwrap();
-    let limit = ReadLimit { records: 1_000, bytes: 8 << 20, wait: Duration::ZERO };
+    let limit = ReadLimit {
+        records: 1_000,
+        bytes: 8 << 20,
+        wait: Duration::ZERO,
+    };
     let mut found = BTreeMap::new();
     let mut ends = BTreeMap::new();
     for number in 0..PARTITIONS {
@@ -71,18 +82,31 @@ async fn check(
                 assert!(last < Some(number), "{number} behind {last:?}");
                 last = Some(number);
                 let wrote = record(number);
-                assert_eq!((read.key, read.headers, read.value), (wrote.key, wrote.headers, wrote.value));
+                assert_eq!(
+                    (read.key, read.headers, read.value),
+                    (wrote.key, wrote.headers, wrote.value)
+                );
                 found.insert(number, read.offset);
             }
         }
         ends.insert(number, end);
     }
     for (number, offset) in confirmed {
-        assert_eq!(found.get(number), Some(offset), "record {number} was confirmed");
+        assert_eq!(
+            found.get(number),
+            Some(offset),
+            "record {number} was confirmed"
+        );
     }
     let numbers = found.first_key_value().map_or(0, |(first, _)| *first)..;
-    let gap = found.keys().zip(numbers).find(|(number, expected)| **number != *expected);
-    assert_eq!(gap, None, "what landed is all that was accepted up to some record");
+    let gap = found
+        .keys()
+        .zip(numbers)
+        .find(|(number, expected)| **number != *expected);
+    assert_eq!(
+        gap, None,
+        "what landed is all that was accepted up to some record"
+    );
     let next = found.last_key_value().map_or(0, |(number, _)| number + 1);
     (ends, next)
 }

@@ -146,7 +146,7 @@ pub async fn commits_are_refused_to_others(fixture: &dyn Fixture) {
 }
 
 /// While a partition moves, the old holder and the new one may both read it: the same records at
-/// the same offsets. Only the new one's commit counts.
+/// the same offsets. From the revocation on the old one's commit is refused, and the new one's counts.
 pub async fn two_read_one_partition_during_a_rebalance(fixture: &dyn Fixture) {
     let log = fixture.log().await;
     let topic = topic(fixture, "both-read", 2).await;
@@ -160,22 +160,65 @@ pub async fn two_read_one_partition_during_a_rebalance(fixture: &dyn Fixture) {
         )
         .await;
     }
+    a.member
+        .commit(&[commit(0, 3, "a"), commit(1, 3, "a")])
+        .await
+        .unwrap();
     let mut b = Holding::new(join(fixture, &topic, "both-read", "b").await);
-    settle((&mut a, 1), (&mut b, 1)).await;
-    let moved = TopicPartition::new(topic.as_str(), *b.held.first().expect("one partition"));
-    let (of_a, of_b) = tokio::join!(read_from(&*log, &moved, 0), read_from(&*log, &moved, 0));
+    let revoked = async {
+        loop {
+            b.listen(Duration::from_millis(50)).await;
+            if let Some(GroupEvent::Revoked(revoked)) = a.listen(Duration::from_millis(50)).await {
+                break revoked;
+            }
+        }
+    };
+    let revoked = tokio::time::timeout(DEADLINE, revoked)
+        .await
+        .expect("a revocation is told");
+    let moved = TopicPartition::new(topic.as_str(), revoked[0]);
+    let refused = a
+        .member
+        .commit(&[commit(moved.partition(), 9, "late")])
+        .await
+        .unwrap_err();
+    assert!(
+        matches!(&refused, GroupError::NotHeld(p) if *p == moved),
+        "{refused}"
+    );
+    let of_a = read_from(&*log, &moved, 0);
+    let of_b = async {
+        let found = claimed(&mut b).await;
+        let found = found
+            .into_iter()
+            .find(|claim| claim.partition == moved.partition());
+        (found, read_from(&*log, &moved, 0).await)
+    };
+    let on = async {
+        loop {
+            a.listen(Duration::from_millis(50)).await;
+        }
+    };
+    let both = async { tokio::join!(of_a, of_b) };
+    let (of_a, (found, of_b)) = tokio::select! {
+        biased;
+        read = both => read,
+        () = on => unreachable!("listens for ever"),
+    };
     assert_eq!(of_a, of_b);
     assert_eq!(numbers(&of_a), (0..20).collect::<Vec<_>>());
+    let committed = found
+        .and_then(|claim| claim.committed)
+        .expect("what a had committed");
+    assert_eq!(
+        committed,
+        commit(moved.partition(), 3, "a"),
+        "not what was refused"
+    );
     b.member
         .commit(&[commit(moved.partition(), 20, "")])
         .await
         .unwrap();
-    assert!(
-        a.member
-            .commit(&[commit(moved.partition(), 5, "")])
-            .await
-            .is_err()
-    );
     a.member.leave().await;
     b.member.leave().await;
 }

@@ -227,23 +227,31 @@ pub async fn appends_wait_at_the_bound(fixture: &dyn Fixture) {
     assert_eq!(read_all(&*log, &partition).await.len(), 12);
 }
 
-/// After `close` every answer is there, and nothing more is taken.
+/// `close` takes nothing more and waits; when it is over every answer is there.
 pub async fn closing_waits_for_every_answer(fixture: &dyn Fixture) {
     let log = fixture.log().await;
     let partition = one_partition(fixture, "closing").await;
     let writer = writer(&*log, WriterKind::Prefix).await;
+    append(&*writer, &partition, numbered(0)).await.unwrap();
+    fixture.cut(Cut::Stall).await;
     let mut answers = Vec::new();
-    for n in 0..100 {
+    for n in 1..100 {
         answers.push(writer.append(&partition, numbered(n)).await.unwrap());
     }
-    writer.close().await;
-    assert!(matches!(
-        writer.append(&partition, numbered(100)).await,
-        Err(AppendError::Closed)
-    ));
+    {
+        let mut closing = std::pin::pin!(writer.close());
+        let early = tokio::time::timeout(Duration::from_millis(300), closing.as_mut()).await;
+        assert!(early.is_err(), "closed with appends that have no answer");
+        fixture.heal().await;
+        tokio::time::timeout(DEADLINE, closing)
+            .await
+            .expect("closed once all have theirs");
+    }
+    let refused = writer.append(&partition, numbered(100)).await;
+    assert!(matches!(refused, Err(AppendError::Closed)));
     writer.close().await;
     for answer in answers {
-        let known = tokio::time::timeout(Duration::from_millis(100), answer).await;
+        let known = tokio::time::timeout(Duration::ZERO, answer).await;
         known.expect("answered by the time it was closed").unwrap();
     }
     assert_eq!(read_all(&*log, &partition).await.len(), 100);

@@ -50,6 +50,7 @@ impl LocalGroups {
             let group = groups
                 .entry(key.clone())
                 .or_insert_with(|| Group::new(partitions));
+            group.grow(partitions);
             group.join(&spec.instance, spec.session, Instant::now())
         };
         self.changed.notify_waiters();
@@ -61,6 +62,16 @@ impl LocalGroups {
             spec,
             giving_up: false,
         })
+    }
+
+    /// A topic has grown: its groups share the new partitions out as well.
+    pub fn grow(&self, topic: &str, partitions: u32) {
+        for ((_, of), group) in self.groups.lock().iter_mut() {
+            if of == topic {
+                group.grow(partitions);
+            }
+        }
+        self.changed.notify_waiters();
     }
 
     /// Takes everything from a member without asking it, as when its session runs out: a fault for

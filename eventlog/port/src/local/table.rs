@@ -53,6 +53,11 @@ impl Group {
         }
     }
 
+    /// The topic has this many partitions by now; they are only ever added.
+    pub(super) fn grow(&mut self, partitions: u32) {
+        self.partitions = self.partitions.max(partitions);
+    }
+
     /// Takes a seat. Whoever sat there under this name is fenced; what it held stays with the name.
     pub(super) fn join(&mut self, name: &str, session: Duration, now: Instant) -> Incarnation {
         self.expire(now);
@@ -198,7 +203,7 @@ impl Seat {
         let held = std::mem::take(&mut self.held);
         // A life that never asked was never told that it held anything.
         if !std::mem::take(&mut self.inherited) {
-            self.lost.extend(held);
+            self.lost.extend(held.difference(&self.revoked));
         }
         self.revoked.clear();
     }
@@ -241,6 +246,29 @@ mod tests {
         assert_eq!(group.holds("a", a, 0, late), Some(false));
         assert_eq!(group.ask("a", a, late), Told::Lost(set(&[0])));
         assert_eq!(group.ask("a", a, late), Told::Nothing);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_was_revoked_is_not_lost_as_well() {
+        let now = Instant::now();
+        let mut group = Group::new(2);
+        let a = group.join("a", SESSION, now);
+        group.ask("a", a, now);
+        let b = group.join("b", SESSION, now);
+        assert_eq!(group.ask("a", a, now), Told::Revoked(set(&[1])));
+        let late = now + SESSION + Duration::from_millis(1);
+        group.ask("b", b, late);
+        assert_eq!(group.ask("a", a, late), Told::Lost(set(&[0])));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn added_partitions_are_shared_out() {
+        let now = Instant::now();
+        let mut group = Group::new(1);
+        let a = group.join("a", SESSION, now);
+        assert_eq!(group.ask("a", a, now), Told::Assigned(set(&[0])));
+        group.grow(3);
+        assert_eq!(group.ask("a", a, now), Told::Assigned(set(&[1, 2])));
     }
 
     #[tokio::test(start_paused = true)]

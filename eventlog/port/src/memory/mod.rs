@@ -125,7 +125,10 @@ impl EventLog for MemoryLog {
     async fn ensure(&self, specs: &[TopicSpec]) -> Result<(), TopicError> {
         topic::local_plan(specs, &self.topics().await?)?;
         let mut state = self.shared.state.lock();
-        specs.iter().for_each(|spec| state.ensure(spec));
+        for spec in specs {
+            state.ensure(spec);
+            self.groups.grow(&spec.name, spec.partitions);
+        }
         Ok(())
     }
 

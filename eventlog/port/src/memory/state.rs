@@ -304,7 +304,10 @@ impl State {
             .filter(|(_, p)| of_writer(p))
             .map(|(due, _)| *due)
             .collect();
-        let mut cut = Vec::new();
+        // What is late lands behind all that is given up here, so nothing may overtake it.
+        let is_late = |p: &&Pending| p.writer == writer && p.place.is_none();
+        let late = self.pending.values().filter(is_late);
+        let mut cut: Vec<TopicPartition> = late.map(|pending| pending.to.clone()).collect();
         for due in dues {
             let Some(pending) = self.pending.remove(&due) else {
                 continue;

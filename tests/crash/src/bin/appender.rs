@@ -16,13 +16,24 @@ async fn main() -> Result<(), Failed> {
     let first: u64 = arguments.next().ok_or("no first number")?.parse()?;
     let log = open(directory.as_ref())?;
     log.ensure(&[topic()]).await?;
-    let kind = if first.is_multiple_of(2) { WriterKind::Prefix } else { WriterKind::Ordered };
-    let spec = WriterSpec { kind, name: "appender".to_owned(), max_in_flight: 500 };
+    let kind = if first.is_multiple_of(2) {
+        WriterKind::Prefix
+    } else {
+        WriterKind::Ordered
+    };
+    let spec = WriterSpec {
+        kind,
+        name: "appender".to_owned(),
+        max_in_flight: 500,
+    };
     let writer = log.writer(spec).await?;
     let mut stdout = std::io::stdout().lock();
     let mut open = VecDeque::new();
     for number in first.. {
-        open.push_back((number, writer.append(&partition_of(number), record(number)).await?));
+        open.push_back((
+            number,
+            writer.append(&partition_of(number), record(number)).await?,
+        ));
         if open.len() < 400 {
             continue;
         }

@@ -1,0 +1,30 @@
+//! Benchmarks. Each figure is a ratio against a bare peer in the same run: these machines are noisy,
+//! and an absolute number says more about the hour than about the code.
+
+mod embedded;
+mod kafka;
+mod measure;
+
+use clap::{Parser, Subcommand};
+
+#[derive(Parser)]
+#[command(about = "What Postrider's parts cost, beside the bare thing in the same run")]
+struct Arguments {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Subcommand)]
+enum What {
+    /// The embedded log against bare fjall.
+    Embedded(embedded::Arguments),
+    /// The Kafka adapter against the bare rdkafka producer and consumer.
+    Kafka(kafka::Arguments),
+}
+
+fn main() -> anyhow::Result<()> {
+    match Arguments::parse().what {
+        What::Embedded(arguments) => embedded::run(&arguments),
+        What::Kafka(arguments) => kafka::run(&arguments),
+    }
+}

@@ -1,0 +1,205 @@
+//! Questions to the brokers. The driver's calls block, so each runs on a blocking thread and ends by
+//! itself after the configured request time.
+
+use std::sync::Arc;
+use std::sync::mpsc;
+use std::time::Duration;
+
+use domain::time::Timestamp;
+use eventlog_port::{Bounds, BoxError, Offset, ReadError, TopicPartition};
+use rdkafka::TopicPartitionList;
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::error::{KafkaError, KafkaResult};
+use rdkafka::metadata::Metadata;
+
+use crate::config::Config;
+use crate::context::Quiet;
+use crate::error::{ConnectError, NoAnswer, is_missing, not_made};
+use crate::record::{offset, raw};
+
+/// How often the client's log lines and errors are fetched; they pile up otherwise.
+const SERVE_EVERY: Duration = Duration::from_millis(250);
+
+/// How long fetching them goes on when there are none.
+const SERVE_FOR: Duration = Duration::from_millis(1);
+
+/// How long to wait before brokers that don't know a new topic yet are asked again.
+const ASK_AGAIN: Duration = Duration::from_millis(20);
+
+/// A client of its own for questions: on a connection that also fetches, a question waits until the
+/// broker has answered the fetch.
+pub(crate) struct Cluster {
+    client: Arc<BaseConsumer<Quiet>>,
+    timeout: Duration,
+    topic_prefix: String,
+    /// Dropped with the cluster, which ends the serving thread.
+    _serving: mpsc::Sender<()>,
+}
+
+impl Cluster {
+    pub(crate) fn connect(config: &Config) -> Result<Self, ConnectError> {
+        let mut settings = config.client("questions");
+        // The durable end is that of readers: below it nothing is undecided.
+        settings
+            .set("isolation.level", "read_committed")
+            .set("allow.auto.create.topics", "false");
+        let made = settings.create_with_context(Quiet::default());
+        let client: Arc<BaseConsumer<Quiet>> =
+            Arc::new(made.map_err(|error| not_made(error, &config.bootstrap))?);
+        let (serving, ended) = mpsc::channel();
+        let served = Arc::clone(&client);
+        let spawned = std::thread::Builder::new()
+            .name("kafka-questions".to_owned())
+            .spawn(move || {
+                while ended.recv_timeout(SERVE_EVERY) == Err(mpsc::RecvTimeoutError::Timeout) {
+                    serve(&served);
+                }
+            });
+        spawned.map_err(|error| ConnectError::Unreachable {
+            bootstrap: config.bootstrap.clone(),
+            source: Box::new(error),
+        })?;
+        let (timeout, topic_prefix) = (config.request_timeout, config.topic_prefix.clone());
+        Ok(Self {
+            client,
+            timeout,
+            topic_prefix,
+            _serving: serving,
+        })
+    }
+
+    /// Waits until a broker answers.
+    ///
+    /// # Errors
+    /// What kept the brokers from answering, as far as a connection told.
+    pub(crate) async fn answers(&self) -> Result<(), BoxError> {
+        let asked = self.metadata(None).await;
+        asked.map(drop).map_err(|error| {
+            serve(&self.client);
+            self.client.context().cause(error)
+        })
+    }
+
+    /// Asks on a blocking thread.
+    async fn ask<T, F>(&self, question: F) -> KafkaResult<T>
+    where
+        T: Send + 'static,
+        F: FnOnce(&BaseConsumer<Quiet>, Duration) -> KafkaResult<T> + Send + 'static,
+    {
+        let (client, timeout) = (Arc::clone(&self.client), self.timeout);
+        let asked = tokio::task::spawn_blocking(move || question(&client, timeout));
+        asked.await.unwrap_or(Err(KafkaError::Canceled))
+    }
+
+    /// What the brokers say of all topics, or of one.
+    pub(crate) async fn metadata(&self, full_name: Option<String>) -> KafkaResult<Metadata> {
+        self.ask(move |client, timeout| client.fetch_metadata(full_name.as_deref(), timeout))
+            .await
+    }
+
+    /// How many partitions a topic has; `None` when it isn't there.
+    pub(crate) async fn partitions(&self, full_name: &str) -> KafkaResult<Option<u32>> {
+        let metadata = self.metadata(Some(full_name.to_owned())).await?;
+        let topic = metadata
+            .topics()
+            .iter()
+            .find(|topic| topic.name() == full_name);
+        let count = topic
+            .filter(|topic| topic.error().is_none())
+            .map(|t| t.partitions().len());
+        Ok(count
+            .filter(|count| *count > 0)
+            .map(|count| u32::try_from(count).unwrap_or(u32::MAX)))
+    }
+
+    pub(crate) async fn bounds(&self, partition: &TopicPartition) -> Result<Bounds, ReadError> {
+        let (start, end) = self
+            .ask_of(partition, |client, timeout, topic, number| {
+                client.fetch_watermarks(topic, number, timeout)
+            })
+            .await?;
+        match (offset(start), offset(end)) {
+            (Some(start), Some(end)) => Ok(Bounds { start, end }),
+            (_, _) => Err(ReadError::Unavailable(Box::new(NoAnswer(self.timeout)))),
+        }
+    }
+
+    pub(crate) async fn offset_at(
+        &self,
+        partition: &TopicPartition,
+        time: Timestamp,
+    ) -> Result<Offset, ReadError> {
+        // The end is asked for first: a record that is appended in between lies at or above it.
+        let bounds = self.bounds(partition).await?;
+        let found = self
+            .ask_of(partition, move |client, timeout, topic, number| {
+                let mut asked = TopicPartitionList::with_capacity(1);
+                let time = rdkafka::Offset::Offset(time.as_millis().max(0));
+                asked.add_partition_offset(topic, number, time)?;
+                let answered = client.offsets_for_times(asked, timeout)?;
+                let element = answered
+                    .elements()
+                    .pop()
+                    .ok_or(KafkaError::NoMessageReceived)?;
+                element.error()?;
+                Ok(element.offset())
+            })
+            .await?;
+        match found {
+            rdkafka::Offset::Offset(at) => Ok(offset(at).unwrap_or(bounds.end)),
+            rdkafka::Offset::Beginning => Ok(bounds.start),
+            rdkafka::Offset::End
+            | rdkafka::Offset::Stored
+            | rdkafka::Offset::Invalid
+            | rdkafka::Offset::OffsetTail(_) => Ok(bounds.end),
+        }
+    }
+
+    /// Asks about one partition. Brokers that don't know it are believed once the cluster as a whole
+    /// doesn't: after a topic was made some lag behind.
+    async fn ask_of<T, F>(&self, partition: &TopicPartition, question: F) -> Result<T, ReadError>
+    where
+        T: Send + 'static,
+        F: Fn(&BaseConsumer<Quiet>, Duration, &str, i32) -> KafkaResult<T> + Clone + Send + 'static,
+    {
+        let unavailable = |error| ReadError::Unavailable(Box::new(error));
+        let full_name = format!("{}{}", self.topic_prefix, partition.topic());
+        let number = i32::try_from(partition.partition()).unwrap_or(i32::MAX);
+        let until = tokio::time::Instant::now() + self.timeout;
+        loop {
+            let (question, topic) = (question.clone(), full_name.clone());
+            let asked = self.ask(move |client, timeout| question(client, timeout, &topic, number));
+            let error = match asked.await {
+                Ok(answer) => return Ok(answer),
+                Err(error) => error,
+            };
+            if is_missing(&error) {
+                let there = self.partitions(&full_name).await.map_err(unavailable)?;
+                if there.is_none_or(|count| partition.partition() >= count) {
+                    return Err(ReadError::NoSuchPartition(partition.clone()));
+                }
+            }
+            if tokio::time::Instant::now() >= until {
+                return Err(unavailable(error));
+            }
+            tokio::time::sleep(ASK_AGAIN).await;
+        }
+    }
+
+    /// One partition and an offset, as the driver wants them.
+    pub(crate) fn place(
+        full_name: &str,
+        number: i32,
+        from: Offset,
+    ) -> KafkaResult<TopicPartitionList> {
+        let mut list = TopicPartitionList::with_capacity(1);
+        list.add_partition_offset(full_name, number, rdkafka::Offset::Offset(raw(from)))?;
+        Ok(list)
+    }
+}
+
+/// Fetches the log lines and errors that have piled up.
+fn serve(client: &BaseConsumer<Quiet>) {
+    // A poll without any time ends at the first log line, whatever lies behind it.
+    while client.poll(SERVE_FOR).is_some() {}
+}

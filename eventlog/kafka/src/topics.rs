@@ -1,0 +1,295 @@
+//! Topics: listed, planned, made, waited for.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use eventlog_port::{Action, AppendError, BoxError, Plan, TopicError, TopicInfo, TopicSpec};
+use parking_lot::Mutex;
+use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, ResourceSpecifier, TopicReplication};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::metadata::Metadata;
+
+use crate::cluster::Cluster;
+use crate::config::Config;
+use crate::context::Quiet;
+use crate::error::{ConnectError, NoAnswer, not_made};
+use crate::topic_settings::{Comparison, Found, wanted};
+use crate::writer_target::Target;
+
+/// How long a new topic's partitions may take until each has a leader.
+const LEADERS_WITHIN: Duration = Duration::from_secs(30);
+const ASK_EVERY: Duration = Duration::from_millis(20);
+
+/// A topic that the brokers did not make.
+#[derive(Debug, thiserror::Error)]
+#[error("topic {topic:?} was not made: {code}")]
+struct NotMade {
+    topic: String,
+    code: RDKafkaErrorCode,
+}
+
+pub(crate) struct Topics {
+    config: Config,
+    cluster: Arc<Cluster>,
+    admin: AdminClient<Quiet>,
+    /// The limit that each topic was asked for; a topic's own is never below Kafka's default.
+    limits: Mutex<BTreeMap<String, u32>>,
+}
+
+/// What a listing found: topics by their full names, and the brokers.
+struct Listing {
+    topics: BTreeMap<String, Found>,
+    brokers: Vec<i32>,
+}
+
+fn unavailable(error: impl Into<BoxError>) -> TopicError {
+    TopicError::Unavailable(error.into())
+}
+
+impl Topics {
+    pub(crate) fn connect(config: &Config, cluster: Arc<Cluster>) -> Result<Self, ConnectError> {
+        let made = config
+            .client("topics")
+            .create_with_context(Quiet::default());
+        let admin = made.map_err(|error| not_made(error, &config.bootstrap))?;
+        Ok(Self {
+            config: config.clone(),
+            cluster,
+            admin,
+            limits: Mutex::default(),
+        })
+    }
+
+    /// The topics with our prefix, in the order of their names.
+    pub(crate) async fn list(&self) -> Result<Vec<TopicInfo>, TopicError> {
+        let prefix = &self.config.topic_prefix;
+        let listing = self
+            .listing(|name| name.starts_with(prefix) && !is_internal(name))
+            .await?;
+        let info = |(name, found): (String, Found)| found.info(&name[prefix.len()..]);
+        Ok(listing.topics.into_iter().map(info).collect())
+    }
+
+    pub(crate) async fn plan(&self, specs: &[TopicSpec]) -> Result<Vec<Plan>, TopicError> {
+        let mut names = Vec::new();
+        for spec in specs {
+            spec.check()?;
+            // The name in the cluster must be one too.
+            let name = self.config.full_name(&spec.name);
+            TopicSpec {
+                name: name.clone(),
+                ..spec.clone()
+            }
+            .check()?;
+            names.push(name);
+        }
+        let listing = self
+            .listing(|name| names.iter().any(|wanted| wanted == name))
+            .await?;
+        let action = |(spec, name): (&TopicSpec, &String)| {
+            let found = listing.topics.get(name);
+            let action = found.map_or(Action::Create, |found| self.compare(spec, found, &listing));
+            Plan {
+                spec: spec.clone(),
+                action,
+            }
+        };
+        Ok(specs.iter().zip(&names).map(action).collect())
+    }
+
+    fn compare(&self, spec: &TopicSpec, found: &Found, listing: &Listing) -> Action {
+        let comparison = Comparison {
+            found,
+            spec,
+            brokers: &listing.brokers,
+            replication: self.config.replication,
+            bootstrap: &self.config.bootstrap,
+        };
+        let mismatches = comparison.mismatches();
+        if mismatches.is_empty() {
+            Action::Fits
+        } else {
+            Action::Mismatch(mismatches)
+        }
+    }
+
+    pub(crate) async fn ensure(&self, specs: &[TopicSpec]) -> Result<(), TopicError> {
+        let mut missing = Vec::new();
+        for plan in self.plan(specs).await? {
+            match plan.action {
+                Action::Fits | Action::Update(_) => {}
+                Action::Create => missing.push(plan.spec),
+                Action::Mismatch(mismatches) => {
+                    return Err(TopicError::Mismatch {
+                        topic: plan.spec.name,
+                        mismatches,
+                    });
+                }
+            }
+        }
+        self.create(&missing).await?;
+        self.led(&missing).await?;
+        let mut limits = self.limits.lock();
+        limits.extend(
+            specs
+                .iter()
+                .map(|spec| (spec.name.clone(), spec.max_record_bytes)),
+        );
+        Ok(())
+    }
+
+    async fn create(&self, specs: &[TopicSpec]) -> Result<(), TopicError> {
+        if specs.is_empty() {
+            return Ok(());
+        }
+        let replication = self.config.replication;
+        let settings: Vec<_> = specs.iter().map(|spec| wanted(spec, replication)).collect();
+        let names: Vec<_> = specs
+            .iter()
+            .map(|spec| self.config.full_name(&spec.name))
+            .collect();
+        let new = |((spec, settings), name): ((&TopicSpec, _), _)| {
+            let settings: &BTreeMap<&'static str, String> = settings;
+            let name: &String = name;
+            let partitions = i32::try_from(spec.partitions).unwrap_or(i32::MAX);
+            let replicas = i32::try_from(replication).unwrap_or(i32::MAX);
+            let new = NewTopic::new(name, partitions, TopicReplication::Fixed(replicas));
+            settings
+                .iter()
+                .fold(new, |new, (key, value)| new.set(key, value))
+        };
+        let new: Vec<_> = specs.iter().zip(&settings).zip(&names).map(new).collect();
+        let options = AdminOptions::new().operation_timeout(Some(LEADERS_WITHIN));
+        let made = self
+            .admin
+            .create_topics(&new, &options)
+            .await
+            .map_err(unavailable)?;
+        for result in made {
+            match result {
+                // Another node was quicker; what it made is checked like any other at its use.
+                Ok(_) | Err((_, RDKafkaErrorCode::TopicAlreadyExists)) => {}
+                Err((topic, code)) => return Err(unavailable(NotMade { topic, code })),
+            }
+        }
+        Ok(())
+    }
+
+    /// Waits until each partition of these topics has a leader.
+    async fn led(&self, specs: &[TopicSpec]) -> Result<(), TopicError> {
+        let until = tokio::time::Instant::now() + LEADERS_WITHIN;
+        for spec in specs {
+            let name = self.config.full_name(&spec.name);
+            loop {
+                let metadata = self.cluster.metadata(Some(name.clone())).await;
+                if metadata.is_ok_and(|metadata| is_led(&metadata, &name, spec.partitions)) {
+                    break;
+                }
+                if tokio::time::Instant::now() >= until {
+                    return Err(unavailable(NoAnswer(LEADERS_WITHIN)));
+                }
+                tokio::time::sleep(ASK_EVERY).await;
+            }
+        }
+        Ok(())
+    }
+
+    /// Asks until a broker has answered, for a request's time: one that goes away takes the question
+    /// with it, and the next may know.
+    async fn listing(&self, wanted: impl Fn(&str) -> bool) -> Result<Listing, TopicError> {
+        let until = tokio::time::Instant::now() + self.config.request_timeout;
+        loop {
+            match self.listed(&wanted).await {
+                Err(_again) if tokio::time::Instant::now() < until => {
+                    tokio::time::sleep(ASK_EVERY).await;
+                }
+                done => return done,
+            }
+        }
+    }
+
+    async fn listed(&self, wanted: impl Fn(&str) -> bool) -> Result<Listing, TopicError> {
+        let metadata = self.cluster.metadata(None).await.map_err(unavailable)?;
+        let brokers = metadata
+            .brokers()
+            .iter()
+            .map(|broker| broker.id())
+            .collect();
+        let mut topics = BTreeMap::new();
+        for topic in metadata.topics() {
+            if topic.error().is_none() && wanted(topic.name()) {
+                let mut partitions: Vec<_> = topic.partitions().iter().collect();
+                partitions.sort_by_key(|partition| partition.id());
+                let found = Found {
+                    full_name: topic.name().to_owned(),
+                    replicas: partitions.iter().map(|p| p.replicas().to_vec()).collect(),
+                    settings: BTreeMap::new(),
+                };
+                topics.insert(found.full_name.clone(), found);
+            }
+        }
+        self.read_settings(&mut topics).await.map_err(unavailable)?;
+        Ok(Listing { topics, brokers })
+    }
+
+    async fn read_settings(&self, topics: &mut BTreeMap<String, Found>) -> Result<(), KafkaError> {
+        if topics.is_empty() {
+            return Ok(());
+        }
+        let names: Vec<String> = topics.keys().cloned().collect();
+        let asked: Vec<_> = names
+            .iter()
+            .map(|name| ResourceSpecifier::Topic(name))
+            .collect();
+        let options = AdminOptions::new().request_timeout(Some(self.config.request_timeout));
+        let answers = self.admin.describe_configs(&asked, &options).await?;
+        for (name, answer) in names.iter().zip(answers) {
+            match answer {
+                Ok(resource) => {
+                    let known = resource.entries.into_iter();
+                    let settings = known.filter_map(|entry| entry.value.map(|v| (entry.name, v)));
+                    if let Some(found) = topics.get_mut(name) {
+                        found.settings = settings.collect();
+                    }
+                }
+                // Deleted since it was listed.
+                Err(RDKafkaErrorCode::UnknownTopicOrPartition) => drop(topics.remove(name)),
+                Err(code) => return Err(KafkaError::AdminOp(code)),
+            }
+        }
+        Ok(())
+    }
+
+    /// What a writer must know of a topic; `None` when it isn't there.
+    pub(crate) async fn target(&self, topic: &str) -> Result<Option<Arc<Target>>, AppendError> {
+        let full_name = self.config.full_name(topic);
+        let listed = self.listing(|name| name == full_name).await;
+        let listing = listed.map_err(|error| AppendError::Unavailable(Arc::new(error)))?;
+        let limit = self.limits.lock().get(topic).copied();
+        Ok(listing.topics.get(&full_name).map(|found| {
+            Arc::new(Target {
+                full_name: full_name.clone(),
+                partitions: found.partitions(),
+                max_record_bytes: limit.unwrap_or(found.info(topic).spec.max_record_bytes),
+                max_message_bytes: found.max_message_bytes(),
+            })
+        }))
+    }
+}
+
+/// The brokers' own topics.
+fn is_internal(full_name: &str) -> bool {
+    full_name.starts_with("__")
+}
+
+fn is_led(metadata: &Metadata, name: &str, partitions: u32) -> bool {
+    metadata.topics().iter().any(|topic| {
+        topic.name() == name
+            && topic.partitions().len() >= partitions as usize
+            && topic
+                .partitions()
+                .iter()
+                .all(|partition| partition.leader() >= 0)
+    })
+}

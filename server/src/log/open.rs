@@ -1,0 +1,94 @@
+//! Opens the log. The one file that names the adapters.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::{Context, Result, anyhow};
+use domain::time::Clock;
+use eventlog_embedded::EmbeddedLog;
+use eventlog_kafka::KafkaLog;
+use eventlog_port::EventLog;
+
+use super::target::Target;
+use crate::cli::LogArgs;
+use crate::exit::WrongUse;
+
+/// How the log is to be opened.
+#[derive(Clone)]
+pub(super) struct Opening<'a> {
+    pub(super) args: &'a LogArgs,
+    pub(super) clock: Arc<dyn Clock>,
+}
+
+impl Opening<'_> {
+    /// Opens a log that is there, in the name of `command`.
+    pub(super) async fn existing(&self, command: &str) -> Result<Arc<dyn EventLog>> {
+        if self.is_missing() {
+            let folder = self.args.data.join("log");
+            return Err(anyhow!(
+                "there is no log in {}; `postrider log plan --apply` makes one there, --data names \
+                 another place",
+                folder.display()
+            ));
+        }
+        self.any(command).await
+    }
+
+    /// Opens a log, and makes it when it isn't there.
+    pub(super) async fn any(&self, command: &str) -> Result<Arc<dyn EventLog>> {
+        match &self.args.log {
+            Target::Embedded => self.embedded(command).await,
+            Target::Kafka(brokers) => self.kafka(brokers).await,
+        }
+    }
+
+    /// Whether the log is one that would have to be made first.
+    pub(super) fn is_missing(&self) -> bool {
+        match self.args.log {
+            Target::Embedded => fs::read_dir(self.args.data.join("log"))
+                .map_or(true, |mut entries| entries.next().is_none()),
+            Target::Kafka(_) => false,
+        }
+    }
+
+    async fn embedded(&self, command: &str) -> Result<Arc<dyn EventLog>> {
+        let folder = self.args.data.join("log");
+        let mut config = eventlog_embedded::Config::new(folder, Arc::clone(&self.clock));
+        command.clone_into(&mut config.holder);
+        let opened = tokio::task::spawn_blocking(|| EmbeddedLog::open(config)).await?;
+        Ok(Arc::new(opened?))
+    }
+
+    async fn kafka(&self, brokers: &str) -> Result<Arc<dyn EventLog>> {
+        let mut config = eventlog_kafka::Config::new(brokers);
+        config.topic_prefix.clone_from(&self.args.kafka_prefix);
+        config.replication = self.args.kafka_replication;
+        if let Some(path) = &self.args.kafka_settings {
+            config.settings = settings(path)?;
+        }
+        config
+            .check()
+            .map_err(|error| WrongUse(error.to_string()))?;
+        Ok(Arc::new(KafkaLog::connect(config).await?))
+    }
+}
+
+fn settings(path: &Path) -> Result<BTreeMap<String, String>> {
+    let text = fs::read_to_string(path).with_context(|| path.display().to_string())?;
+    let lines = text
+        .lines()
+        .enumerate()
+        .map(|(number, line)| (number + 1, line.trim()));
+    let filled = lines.filter(|(_, line)| !line.is_empty() && !line.starts_with('#'));
+    let setting = |(number, line): (usize, &str)| match line.split_once('=') {
+        Some((name, value)) => Ok((name.trim().to_owned(), value.trim().to_owned())),
+        // The line is not shown: it may hold a password.
+        None => Err(WrongUse(format!(
+            "{}, line {number}: must be name=value",
+            path.display()
+        ))),
+    };
+    filled.map(|line| Ok(setting(line)?)).collect()
+}

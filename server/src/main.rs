@@ -1,0 +1,54 @@
+//! The one binary: parse, build, run.
+
+mod cli;
+mod clock;
+mod exit;
+mod log;
+mod nearest;
+mod output;
+mod redact;
+mod settings;
+mod telemetry;
+
+use std::process::ExitCode;
+
+use clap::FromArgMatches;
+
+use crate::cli::{Cli, Command};
+use crate::output::Output;
+
+fn main() -> ExitCode {
+    let cli = match parse() {
+        Ok(cli) => cli,
+        Err(error) => return exit::wrong_use(&error),
+    };
+    let outcome = telemetry::start(&cli.process).and_then(|()| block_on(cli.command));
+    exit::code(outcome, cli.process.log_format)
+}
+
+/// Flags win over the environment, the environment over the file.
+fn parse() -> Result<Cli, clap::Error> {
+    let arguments: Vec<_> = std::env::args_os().collect();
+    let command = settings::command(&arguments)?;
+    let matches = command.clone().try_get_matches_from(arguments);
+    let matches = matches.map_err(|error| error.with_cmd(&command))?;
+    Cli::from_arg_matches(&matches)
+}
+
+fn block_on(command: Command) -> anyhow::Result<()> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?;
+    let outcome = runtime.block_on(run(command));
+    // A thread that still waits for standard input has nothing to save.
+    runtime.shutdown_background();
+    outcome
+}
+
+async fn run(command: Command) -> anyhow::Result<()> {
+    let mut output = Output::standard();
+    match command {
+        Command::Log(command) => log::run(command, &mut output).await?,
+    }
+    output.finish()
+}

@@ -1,0 +1,24 @@
+//! Log lines, on standard error.
+
+use std::io::{self, IsTerminal};
+
+use anyhow::Result;
+use tracing_subscriber::EnvFilter;
+
+use crate::cli::{LogFormat, ProcessArgs};
+use crate::exit::WrongUse;
+
+/// Starts writing log lines, one a fact.
+pub(crate) fn start(args: &ProcessArgs) -> Result<()> {
+    let filter = EnvFilter::builder().parse(&args.log_level);
+    let filter = filter.map_err(|error| WrongUse(format!("--log-level: {error}")))?;
+    let lines = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(io::stderr)
+        .with_ansi(io::stderr().is_terminal());
+    let started = match args.log_format {
+        LogFormat::Text => lines.try_init(),
+        LogFormat::Json => lines.json().flatten_event(true).try_init(),
+    };
+    started.map_err(|error| anyhow::anyhow!(error))
+}
