@@ -22,7 +22,7 @@ const REOPEN_PAUSE: Duration = Duration::from_millis(250);
 
 /// A batch waits for those who were just answered no longer than this part of what the last commit
 /// took: on a slow disk they share the next sync, on a fast one they get ready beside it.
-const PATIENCE: u32 = 8;
+const PATIENCE: u32 = 3;
 
 /// How far the note of what was acknowledged may lag. Written after every sync, it would be in the
 /// way of the next one: both touch the file system's own journal.

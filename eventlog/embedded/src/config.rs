@@ -14,7 +14,7 @@ pub(crate) const BATCH_RECORDS: usize = 4_096;
 pub(crate) const BATCH_BYTES: usize = 8 << 20;
 
 /// A batch does not wait on when nothing has come for this long.
-pub(crate) const LULL: Duration = Duration::from_micros(20);
+pub(crate) const LULL: Duration = Duration::from_micros(60);
 
 /// Largest record in bytes that any topic may allow: the engine's own bound on a value is 4 GiB, and
 /// a batch has to fit in memory.
