@@ -43,6 +43,21 @@ async fn claimed(holding: &mut Holding) -> Vec<Claim> {
         .expect("a claim is told")
 }
 
+/// What `a` is told to give up once `b` has come. Both are listened to.
+async fn revoked(a: &mut Holding, b: &mut Holding) -> Vec<u32> {
+    let told = async {
+        loop {
+            b.listen(Duration::from_millis(50)).await;
+            if let Some(GroupEvent::Revoked(revoked)) = a.listen(Duration::from_millis(50)).await {
+                break revoked;
+            }
+        }
+    };
+    tokio::time::timeout(DEADLINE, told)
+        .await
+        .expect("a revocation is told")
+}
+
 /// Alone, a member is given every partition.
 pub async fn one_member_holds_everything(fixture: &dyn Fixture) {
     let topic = topic(fixture, "alone", 4).await;
@@ -59,17 +74,7 @@ pub async fn a_second_member_gets_its_share(fixture: &dyn Fixture) {
     let mut a = Holding::new(join(fixture, &topic, "share", "a").await);
     a.until_holding(4).await;
     let mut b = Holding::new(join(fixture, &topic, "share", "b").await);
-    let revoked = async {
-        loop {
-            b.listen(Duration::from_millis(50)).await;
-            if let Some(GroupEvent::Revoked(revoked)) = a.listen(Duration::from_millis(50)).await {
-                break revoked;
-            }
-        }
-    };
-    let revoked = tokio::time::timeout(DEADLINE, revoked)
-        .await
-        .expect("a revocation is told");
+    let revoked = revoked(&mut a, &mut b).await;
     b.listen(Duration::from_millis(300)).await;
     assert!(
         b.held.iter().all(|p| !revoked.contains(p)),
@@ -165,17 +170,7 @@ pub async fn two_read_one_partition_during_a_rebalance(fixture: &dyn Fixture) {
         .await
         .unwrap();
     let mut b = Holding::new(join(fixture, &topic, "both-read", "b").await);
-    let revoked = async {
-        loop {
-            b.listen(Duration::from_millis(50)).await;
-            if let Some(GroupEvent::Revoked(revoked)) = a.listen(Duration::from_millis(50)).await {
-                break revoked;
-            }
-        }
-    };
-    let revoked = tokio::time::timeout(DEADLINE, revoked)
-        .await
-        .expect("a revocation is told");
+    let revoked = revoked(&mut a, &mut b).await;
     let moved = TopicPartition::new(topic.as_str(), revoked[0]);
     let refused = a
         .member
