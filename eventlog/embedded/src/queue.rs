@@ -151,6 +151,7 @@ impl Queue {
     }
 }
 
+/// Waits until the crowd is back, has stopped coming, or patience is out.
 fn gather(waiting: &mut MutexGuard<'_, Waiting>, crowd: Crowd) {
     let begun = Instant::now();
     let mut grew = begun;

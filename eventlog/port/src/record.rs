@@ -101,13 +101,7 @@ impl NewRecord {
     /// The bytes that count against a topic's limit: key, value, and each header's name and value.
     #[must_use]
     pub fn size(&self) -> usize {
-        let optional = |bytes: &Option<Bytes>| bytes.as_ref().map_or(0, Bytes::len);
-        let headers: usize = self
-            .headers
-            .iter()
-            .map(|h| h.name.len() + optional(&h.value))
-            .sum();
-        optional(&self.key) + optional(&self.value) + headers
+        size(self.key.as_ref(), &self.headers, self.value.as_ref())
     }
 }
 
@@ -127,6 +121,12 @@ pub struct Record {
 }
 
 impl Record {
+    /// As [`NewRecord::size`].
+    #[must_use]
+    pub fn size(&self) -> usize {
+        size(self.key.as_ref(), &self.headers, self.value.as_ref())
+    }
+
     /// The value of the last header called `name` (as Kafka's own clients look one up).
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&Bytes> {
@@ -136,4 +136,10 @@ impl Record {
             .find(|h| h.name() == name)
             .and_then(|h| h.value.as_ref())
     }
+}
+
+fn size(key: Option<&Bytes>, headers: &[Header], value: Option<&Bytes>) -> usize {
+    let optional = |bytes: Option<&Bytes>| bytes.map_or(0, Bytes::len);
+    let of_header = |header: &Header| header.name.len() + optional(header.value.as_ref());
+    optional(key) + optional(value) + headers.iter().map(of_header).sum::<usize>()
 }

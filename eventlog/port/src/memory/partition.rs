@@ -64,7 +64,7 @@ impl Partition {
         let mut taken = 0;
         let fits = |record: &&Record| {
             let before = taken;
-            taken += size(record);
+            taken += record.size();
             before < bytes
         };
         self.records
@@ -97,7 +97,7 @@ impl Partition {
             if !too_old(oldest) && !too_many {
                 break;
             }
-            self.bytes -= size(oldest) as u64;
+            self.bytes -= oldest.size() as u64;
             start = oldest.offset + 1;
             self.records.pop_front();
         }
@@ -105,13 +105,4 @@ impl Partition {
             self.bounds.send_modify(|bounds| bounds.start = start);
         }
     }
-}
-
-fn size(record: &Record) -> usize {
-    let optional = |bytes: &Option<bytes::Bytes>| bytes.as_ref().map_or(0, bytes::Bytes::len);
-    let headers = record
-        .headers
-        .iter()
-        .map(|h| h.name().len() + optional(&h.value));
-    optional(&record.key) + optional(&record.value) + headers.sum::<usize>()
 }
