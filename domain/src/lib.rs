@@ -2,4 +2,5 @@
 //! are arguments.
 
 pub mod chance;
+pub mod subscription;
 pub mod time;

@@ -17,6 +17,7 @@ pub mod completion;
 pub mod conformance;
 pub mod error;
 pub mod group;
+pub mod lane_index;
 pub mod local;
 pub mod log;
 pub mod memory;
@@ -27,6 +28,7 @@ pub mod writer;
 
 pub use error::{AppendError, BoxError, GroupError, Outcome, ReadError, TopicError};
 pub use group::{Claim, Commit, GroupEvent, GroupSpec, Member};
+pub use lane_index::{IndexError, LaneIndex, LaneIndexes, LaneNumber, Note};
 pub use log::EventLog;
 pub use reader::{Bounds, ReadLimit, Reader};
 pub use record::{Header, NewRecord, Offset, Record, TopicPartition};

@@ -4,7 +4,10 @@ use std::fmt;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use bytestring::ByteString;
 use domain::time::Timestamp;
+use schemas::Parts;
+use schemas::topics::Topic;
 
 /// A record's place in its partition: ascending, never used twice, not always without gaps.
 pub type Offset = u64;
@@ -24,6 +27,13 @@ impl TopicPartition {
             topic: topic.into(),
             partition,
         }
+    }
+
+    /// Partition `partition` of one of the protocol's topics. Makes the name: whoever appends often
+    /// keeps it.
+    #[must_use]
+    pub fn of(topic: Topic, partition: u32) -> Self {
+        Self::new(topic.to_string(), partition)
     }
 
     /// The topic's name.
@@ -105,6 +115,20 @@ impl NewRecord {
     }
 }
 
+impl From<Parts> for NewRecord {
+    fn from(parts: Parts) -> Self {
+        let header = |header: schemas::Header| Header {
+            name: header.name.into_bytes(),
+            value: header.value,
+        };
+        Self {
+            key: parts.key,
+            headers: parts.headers.into_iter().map(header).collect(),
+            value: parts.value,
+        }
+    }
+}
+
 /// A record as the log holds it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Record {
@@ -125,6 +149,21 @@ impl Record {
     #[must_use]
     pub fn size(&self) -> usize {
         size(self.key.as_ref(), &self.headers, self.value.as_ref())
+    }
+
+    /// What the record holds, in the words of the codecs. Nothing is copied.
+    #[must_use]
+    pub fn into_parts(self) -> Parts {
+        let header = |header: Header| schemas::Header {
+            // As in `Header::name`.
+            name: ByteString::try_from(header.name).unwrap_or_default(),
+            value: header.value,
+        };
+        Parts {
+            key: self.key,
+            headers: self.headers.into_iter().map(header).collect(),
+            value: self.value,
+        }
     }
 
     /// The value of the last header called `name` (as Kafka's own clients look one up).

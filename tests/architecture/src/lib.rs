@@ -14,6 +14,8 @@ pub enum Layer {
     Port,
     /// One engine behind one port.
     Adapter,
+    /// What several roles have in common: how they read `control`, how they say what is wrong.
+    Shared,
     /// A thing that runs; roles meet in the log alone.
     Role,
     /// The binary.
@@ -43,6 +45,8 @@ const LAYERS: &[(&str, Layer)] = &[
     ("eventlog-kafka", Layer::Adapter),
     ("projections-embedded", Layer::Adapter),
     ("projections-scylla", Layer::Adapter),
+    ("control", Layer::Shared),
+    ("problem", Layer::Shared),
     ("ingest", Layer::Role),
     ("dispatcher", Layer::Role),
     ("retry-scheduler", Layer::Role),
@@ -113,7 +117,9 @@ pub fn violations(packages: &[Package]) -> Vec<String> {
 fn may_know(name: &str, from: Layer, need: &str, to: Layer) -> bool {
     match from {
         Layer::Outside => true,
-        Layer::Role => (name, need) == BETWEEN_ROLES || (to < from && to != Layer::Adapter),
+        Layer::Role | Layer::Shared => {
+            (name, need) == BETWEEN_ROLES || (to < from && to != Layer::Adapter)
+        }
         Layer::Domain | Layer::Schemas | Layer::Port | Layer::Adapter | Layer::Server => to < from,
     }
 }

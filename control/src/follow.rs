@@ -1,0 +1,196 @@
+//! Following `control`: one task that reads, any number of handles that look.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use eventlog_port::{EventLog, ReadError, ReadLimit, Record, TopicPartition};
+use parking_lot::{Mutex, RwLock};
+use schemas::DecodeError;
+use schemas::control::Fact;
+use schemas::topics::Topic;
+use tokio::sync::watch;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use crate::state::ControlState;
+
+/// How often the end of `control` is asked for.
+pub const ASK_EVERY: Duration = Duration::from_millis(250);
+
+/// Without an answer for this long the state is not fresh, and nothing is dialled by it.
+pub const FRESH_FOR: Duration = Duration::from_secs(1);
+
+/// How much one read brings.
+const READ: ReadLimit = ReadLimit {
+    records: 1_000,
+    bytes: 1 << 20,
+    wait: ASK_EVERY,
+};
+
+/// What roles hold: the state as far as it is known.
+#[derive(Clone)]
+pub struct Control(Arc<Shared>);
+
+struct Shared {
+    log: Arc<dyn EventLog>,
+    state: RwLock<ControlState>,
+    /// The state's end, for those who wait.
+    applied: watch::Sender<u64>,
+    /// When the request for the end was sent whose answer the state has come up to.
+    known_at: Mutex<Option<Instant>>,
+}
+
+/// The task that reads `control` from its start.
+pub struct Follower {
+    shared: Arc<Shared>,
+}
+
+/// `control` could not be followed that far.
+#[derive(Debug, thiserror::Error)]
+pub enum Behind {
+    /// The log could not say how far it goes.
+    #[error("the end of control could not be read: {0}")]
+    Unknown(#[source] ReadError),
+    /// The follower has stopped.
+    #[error("control is not followed any more")]
+    Stopped,
+}
+
+/// Why following ended.
+#[derive(Debug, thiserror::Error)]
+pub enum FollowError {
+    /// The log says that going on is of no use.
+    #[error(transparent)]
+    Read(ReadError),
+    /// A fact of a newer program, or none of ours: who acts without it acts wrongly.
+    #[error("the fact at offset {offset} of control can't be read: {source}")]
+    Fact {
+        /// Where.
+        offset: u64,
+        /// Why.
+        source: DecodeError,
+    },
+}
+
+/// A handle and the follower that keeps it up to date.
+#[must_use]
+pub fn follow(log: Arc<dyn EventLog>) -> (Control, Follower) {
+    let shared = Arc::new(Shared {
+        log,
+        state: RwLock::default(),
+        applied: watch::Sender::new(0),
+        known_at: Mutex::new(None),
+    });
+    (Control(Arc::clone(&shared)), Follower { shared })
+}
+
+impl Control {
+    /// Looks at the state. `look` must be short: facts wait for it.
+    pub fn read<T>(&self, look: impl FnOnce(&ControlState) -> T) -> T {
+        look(&self.0.state.read())
+    }
+
+    /// Waits until everything below `end` is applied.
+    ///
+    /// # Errors
+    /// When the follower has stopped.
+    pub async fn applied(&self, end: u64) -> Result<(), Behind> {
+        let mut applied = self.0.applied.subscribe();
+        let reached = applied.wait_for(|applied| *applied >= end).await;
+        reached.map(drop).map_err(|_| Behind::Stopped)
+    }
+
+    /// Waits until everything is applied that was durable before the call.
+    ///
+    /// # Errors
+    /// When the log can't be asked, or the follower has stopped.
+    pub async fn read_to_end(&self) -> Result<(), Behind> {
+        let bounds = self.0.log.bounds(&partition()).await;
+        self.applied(bounds.map_err(Behind::Unknown)?.end).await
+    }
+
+    /// Whether the state holds all that was durable [`FRESH_FOR`] ago. A dispatcher that is not
+    /// fresh dials nobody: what it knows may have been changed.
+    #[must_use]
+    pub fn is_fresh(&self) -> bool {
+        let known_at = *self.0.known_at.lock();
+        known_at.is_some_and(|at| at.elapsed() < FRESH_FOR)
+    }
+
+    /// Tells of each advance of the state, by its end.
+    #[must_use]
+    pub fn changes(&self) -> watch::Receiver<u64> {
+        self.0.applied.subscribe()
+    }
+}
+
+impl Follower {
+    /// Follows until `shutdown`. What can't be read now is tried again; meanwhile the state is not
+    /// fresh. Cancelling loses nothing.
+    ///
+    /// # Errors
+    /// When going on is of no use: the state would be wrong.
+    pub async fn run(self, shutdown: CancellationToken) -> Result<(), FollowError> {
+        let following = async {
+            loop {
+                match self.follow().await {
+                    Err(FollowError::Read(error)) if error.is_retryable() => {
+                        tracing::warn!(%error, "control can't be read, trying again");
+                        tokio::time::sleep(ASK_EVERY).await;
+                    }
+                    ended => return ended,
+                }
+            }
+        };
+        tokio::select! {
+            biased;
+            () = shutdown.cancelled() => Ok(()),
+            ended = following => ended,
+        }
+    }
+
+    /// Reads on from where the state is. Each turn asks for the end first, so that what it learns
+    /// is known as of the moment of asking.
+    async fn follow(&self) -> Result<(), FollowError> {
+        let read = FollowError::Read;
+        let control = partition();
+        let from = self.shared.state.read().end();
+        let mut reader = self.shared.log.reader(&control, from).await.map_err(read)?;
+        loop {
+            let asked = Instant::now();
+            let end = self.shared.log.bounds(&control).await.map_err(read)?.end;
+            if self.shared.state.read().end() >= end {
+                *self.shared.known_at.lock() = Some(asked);
+            }
+            let records = reader.next(READ).await.map_err(read)?;
+            self.shared.apply(records, reader.position())?;
+        }
+    }
+}
+
+impl Shared {
+    fn apply(&self, records: Vec<Record>, position: u64) -> Result<(), FollowError> {
+        let end = {
+            let mut state = self.state.write();
+            for record in records {
+                let offset = record.offset;
+                let fact = Fact::decode(&record.into_parts());
+                let fact = fact.map_err(|source| FollowError::Fact { offset, source })?;
+                state.apply(offset, fact);
+            }
+            state.pass(position);
+            state.end()
+        };
+        self.applied.send_if_modified(|applied| {
+            let moved = *applied != end;
+            *applied = end;
+            moved
+        });
+        Ok(())
+    }
+}
+
+/// The one partition of `control`.
+pub(crate) fn partition() -> TopicPartition {
+    TopicPartition::of(Topic::Control, 0)
+}

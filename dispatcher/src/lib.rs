@@ -1,0 +1,1 @@
+//! Events out: the owner of a partition, its lanes, HTTP, outcomes.

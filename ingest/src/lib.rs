@@ -1,0 +1,1 @@
+//! Events in: the HTTP door and the router.

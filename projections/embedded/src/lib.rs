@@ -1,0 +1,1 @@
+//! Views and idempotency keys on local disk: the fjall adapter.

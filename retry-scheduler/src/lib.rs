@@ -1,0 +1,1 @@
+//! Tiered delay topics: which tier, when due, the reader that hands over what came due.

@@ -1,0 +1,1 @@
+//! The binary over HTTP, with receivers that answer everything a receiver can.
