@@ -28,7 +28,8 @@ struct Shared {
 #[derive(Debug)]
 struct Partition {
     owner: u64,
-    notes: Notes,
+    /// `None` once it has failed.
+    notes: Option<Notes>,
 }
 
 impl MemoryLaneIndexes {
@@ -41,7 +42,8 @@ impl MemoryLaneIndexes {
         }
     }
 
-    /// While `is_failing`, every call fails, as on a broken disk.
+    /// While `is_failing`, every call fails, as on a broken disk. An index that has failed stays
+    /// so.
     pub fn set_failing(&self, is_failing: bool) {
         self.shared.lock().is_failing = is_failing;
     }
@@ -54,7 +56,7 @@ impl LaneIndexes for MemoryLaneIndexes {
         shared.check()?;
         shared.opened += 1;
         let owner = shared.opened;
-        let notes = Notes::new();
+        let notes = Some(Notes::new());
         shared
             .partitions
             .insert(partition, Partition { owner, notes });
@@ -89,11 +91,17 @@ impl MemoryLaneIndex {
         act: impl FnOnce(&mut Notes) -> Result<T, IndexError>,
     ) -> Result<T, IndexError> {
         let mut shared = self.shared.lock();
-        shared.check()?;
+        let checked = shared.check();
         let partition = shared.partitions.get_mut(&self.partition);
-        match partition.filter(|partition| partition.owner == self.owner) {
-            Some(partition) => act(&mut partition.notes),
-            None => Err(IndexError::Superseded),
+        let Some(partition) = partition.filter(|partition| partition.owner == self.owner) else {
+            return Err(IndexError::Superseded);
+        };
+        if checked.is_err() {
+            partition.notes = None;
+        }
+        match &mut partition.notes {
+            Some(notes) => act(notes),
+            None => Err(IndexError::Failed("the disk is broken".into())),
         }
     }
 }
