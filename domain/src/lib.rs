@@ -2,5 +2,9 @@
 //! are arguments.
 
 pub mod chance;
+pub mod circuit;
+pub mod limits;
+pub mod outcome;
+pub mod retry;
 pub mod subscription;
 pub mod time;
