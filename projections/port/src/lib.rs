@@ -13,5 +13,7 @@ pub mod views;
 
 pub use keys::{First, KeyScope, Keys};
 pub use page::{Cursor, Order, Page, PageRequest};
-pub use row::{Accounting, AttemptRow, DeliveryRow, DeliveryState, Ending, EventRow, MinuteRow};
+pub use row::{
+    Accounting, AttemptRow, DeliveryRow, DeliveryState, Ending, EventRow, EventStatus, MinuteRow,
+};
 pub use views::{Batch, Progress, Selection, ViewError, ViewWriter, Views};
