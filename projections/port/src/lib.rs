@@ -13,7 +13,5 @@ pub mod views;
 
 pub use keys::{First, KeyScope, Keys};
 pub use page::{Cursor, Order, Page, PageRequest};
-pub use row::{
-    Accounting, AttemptRow, DeliveryRow, DeliveryState, Ending, EventRow, EventStatus, MinuteRow,
-};
+pub use row::{Accounting, AttemptRow, DeliveryRow, DeliveryState, Ending, EventRow, MinuteRow};
 pub use views::{Batch, Progress, Selection, ViewError, ViewWriter, Views};

@@ -132,53 +132,6 @@ impl DeliveryState {
     }
 }
 
-/// Where an event stands: what its deliveries come to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum EventStatus {
-    /// It has none.
-    NoRoute,
-    /// None is delivered, and some may be.
-    Pending,
-    /// Some are delivered and some are not, or not yet.
-    Partial,
-    /// All are delivered.
-    Delivered,
-    /// All have ended, and none is delivered.
-    Failed,
-}
-
-impl EventStatus {
-    /// Of an event whose deliveries stand so. One that has no row yet is pending.
-    #[must_use]
-    pub fn of(deliveries: impl IntoIterator<Item = DeliveryState>) -> Self {
-        let (mut all, mut delivered, mut open) = (0_usize, 0_usize, 0_usize);
-        for state in deliveries {
-            all += 1;
-            delivered += usize::from(state == DeliveryState::Delivered);
-            open += usize::from(!state.is_end());
-        }
-        match (all, delivered, open) {
-            (0, _, _) => Self::NoRoute,
-            (all, delivered, _) if all == delivered => Self::Delivered,
-            (_, 0, 0) => Self::Failed,
-            (_, 0, _) => Self::Pending,
-            _ => Self::Partial,
-        }
-    }
-
-    /// Its name in the api.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::NoRoute => "no_route",
-            Self::Pending => "pending",
-            Self::Partial => "partial",
-            Self::Delivered => "delivered",
-            Self::Failed => "failed",
-        }
-    }
-}
-
 /// What happened at one endpoint within one minute, as absolute totals, so that writing a row again
 /// changes nothing.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -232,29 +185,5 @@ impl Accounting {
             + self.discarded
             + self.cancelled;
         self.deliveries.abs_diff(known)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_event_stands_where_its_deliveries_do() {
-        use DeliveryState::{Cancelled, Delivered, Delivering, Discarded, Pending};
-        let dead = DeliveryState::DeadLettered(DeadLetterReason::Gone);
-        for (deliveries, status) in [
-            (&[][..], EventStatus::NoRoute),
-            (&[Pending], EventStatus::Pending),
-            (&[Delivering, dead], EventStatus::Pending),
-            (&[Delivered], EventStatus::Delivered),
-            (&[Delivered, Delivered], EventStatus::Delivered),
-            (&[Delivered, Pending], EventStatus::Partial),
-            (&[Delivered, dead, Cancelled], EventStatus::Partial),
-            (&[dead, Cancelled, Discarded], EventStatus::Failed),
-        ] {
-            let found = EventStatus::of(deliveries.iter().copied());
-            assert_eq!(found, status, "{deliveries:?}");
-        }
     }
 }
