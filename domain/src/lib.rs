@@ -3,7 +3,11 @@
 
 pub mod address;
 pub mod chance;
+pub mod circuit;
 pub mod custom_headers;
+pub mod limits;
+pub mod outcome;
+pub mod retry;
 pub mod sealing;
 pub mod signing;
 pub mod subscription;
