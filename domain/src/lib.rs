@@ -3,4 +3,5 @@
 
 pub mod chance;
 pub mod subscription;
+pub mod tiers;
 pub mod time;
