@@ -1,6 +1,7 @@
 //! Pure rules. Nothing here knows a runtime, a socket, a clock or an environment: time and chance
 //! are arguments.
 
+pub mod address;
 pub mod chance;
 pub mod circuit;
 pub mod limits;
@@ -8,4 +9,9 @@ pub mod outcome;
 pub mod retry;
 pub mod subscription;
 pub mod tiers;
+pub mod custom_headers;
+pub mod sealing;
+pub mod signing;
+pub mod subscription;
+pub mod target;
 pub mod time;
