@@ -2,5 +2,10 @@
 //! are arguments.
 
 pub mod chance;
+pub mod circuit;
+pub mod limits;
+pub mod outcome;
+pub mod retry;
 pub mod subscription;
+pub mod tiers;
 pub mod time;
