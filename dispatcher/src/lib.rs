@@ -1,3 +1,5 @@
 //! Events out: the owner of a partition, its lanes, HTTP, outcomes.
 
+mod generations;
+pub mod outgoing;
 pub mod transport;
