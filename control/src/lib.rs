@@ -9,6 +9,8 @@
 //!
 //! Ingest finds routes with it, dispatchers find out how to send, the api shows and changes it.
 
+#[cfg(test)]
+mod example;
 pub mod follow;
 pub mod settings;
 pub mod state;
