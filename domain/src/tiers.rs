@@ -24,13 +24,19 @@ pub const LONGEST_PUT_OFF: Duration = Duration::from_secs(1_024);
 /// taken.
 #[must_use]
 pub fn fitting(ladder: &[Duration], remaining: Duration) -> Option<Duration> {
-    ladder.iter().rev().find(|tier| **tier <= remaining).copied()
+    ladder
+        .iter()
+        .rev()
+        .find(|tier| **tier <= remaining)
+        .copied()
 }
 
 /// How long a retry waits that was put off `times` times before: twice as long each time.
 #[must_use]
 pub fn put_off(times: u32) -> Duration {
-    let doubled = 1_u32.checked_shl(times).and_then(|n| FIRST_PUT_OFF.checked_mul(n));
+    let doubled = 1_u32
+        .checked_shl(times)
+        .and_then(|n| FIRST_PUT_OFF.checked_mul(n));
     doubled.map_or(LONGEST_PUT_OFF, |wait| wait.min(LONGEST_PUT_OFF))
 }
 
