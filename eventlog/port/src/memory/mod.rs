@@ -5,6 +5,7 @@
 //! Deterministic on a single-threaded runtime: the same seed and the same calls give the same log.
 
 mod faults;
+mod index;
 mod partition;
 mod reader;
 mod state;
@@ -22,6 +23,7 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 pub use faults::Faults;
+pub use index::MemoryLaneIndexes;
 
 use self::reader::MemoryReader;
 use self::state::State;
