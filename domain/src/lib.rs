@@ -3,9 +3,14 @@
 
 pub mod address;
 pub mod chance;
+pub mod circuit;
 pub mod custom_headers;
+pub mod limits;
+pub mod outcome;
+pub mod retry;
 pub mod sealing;
 pub mod signing;
 pub mod subscription;
 pub mod target;
+pub mod tiers;
 pub mod time;
