@@ -77,7 +77,9 @@ pub struct Unreadable {
 
 /// A record of a newer program: the partition stops.
 #[derive(Debug, thiserror::Error)]
-#[error("the record at offset {offset} of retry.{tier} has version {version}, which this program does not read")]
+#[error(
+    "the record at offset {offset} of retry.{tier} has version {version}, which this program does not read"
+)]
 pub struct ReadFailed {
     /// The tier.
     pub tier: Tier,
@@ -152,11 +154,7 @@ impl TierQueue {
         Ok(unreadable)
     }
 
-    fn take(
-        &mut self,
-        record: Record,
-        unreadable: &mut Vec<Unreadable>,
-    ) -> Result<(), ReadFailed> {
+    fn take(&mut self, record: Record, unreadable: &mut Vec<Unreadable>) -> Result<(), ReadFailed> {
         let Record {
             offset,
             appended_at,
@@ -199,7 +197,11 @@ impl TierQueue {
     }
 
     fn raise(&mut self, offset: Offset, epoch: u64) {
-        if self.raises.back().is_none_or(|(_, highest)| epoch > *highest) {
+        if self
+            .raises
+            .back()
+            .is_none_or(|(_, highest)| epoch > *highest)
+        {
             self.raises.push_back((offset, epoch));
         }
     }

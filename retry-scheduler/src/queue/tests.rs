@@ -129,7 +129,9 @@ fn what_a_fence_shuts_out_is_no_input() {
 #[test]
 fn what_is_not_settled_is_not_taken() {
     let mut queue = queue(1);
-    queue.read(records(0, &[retry(4), retry(4)]), 2, at(1_000)).unwrap();
+    queue
+        .read(records(0, &[retry(4), retry(4)]), 2, at(1_000))
+        .unwrap();
     assert!(queue.release(at(9_000)).is_some());
     assert!(queue.release(at(9_000)).is_none());
     assert_eq!(queue.wants(at(9_000)), None);
@@ -140,7 +142,9 @@ fn what_is_not_settled_is_not_taken() {
 #[test]
 fn what_is_done_is_passed() {
     let mut queue = TierQueue::new(LADDER[0], 0, 0, 2, BTreeSet::from([0]));
-    queue.read(records(0, &[retry(4), retry(4)]), 2, at(1_000)).unwrap();
+    queue
+        .read(records(0, &[retry(4), retry(4)]), 2, at(1_000))
+        .unwrap();
     assert_eq!(queue.release(at(9_000)).unwrap().offset, 1);
     queue.done(1);
     assert_eq!(queue.below(), 2);
@@ -149,7 +153,9 @@ fn what_is_done_is_passed() {
 #[test]
 fn a_tier_that_waits_long_holds_nothing() {
     let mut queue = TierQueue::new(LADDER[4], 0, 0, 2, BTreeSet::new());
-    queue.read(records(0, &[fence(1), retry(1)]), 2, at(1_000)).unwrap();
+    queue
+        .read(records(0, &[fence(1), retry(1)]), 2, at(1_000))
+        .unwrap();
     assert!(queue.waiting.is_empty());
     assert_eq!(queue.below(), 1);
     assert_eq!(queue.wants(at(200_000)), None);
