@@ -7,6 +7,7 @@ use axum::routing::post;
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderValue, StatusCode};
 use problem::{Caller, Problem, body};
+use schemas::topics::Topic;
 use serde::Serialize;
 
 use crate::accept::Ingest;
@@ -99,9 +100,10 @@ fn answer(receipt: &Receipt) -> Response {
             "accepted"
         },
         duplicate: receipt.duplicate,
-        topic: match position.topic {
-            schemas::topics::Topic::Events => "events",
-            _ => "inbox",
+        topic: if position.topic == Topic::Events {
+            "events"
+        } else {
+            "inbox"
         },
         partition: position.partition,
         offset: position.offset,

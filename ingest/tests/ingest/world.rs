@@ -99,7 +99,7 @@ pub(crate) struct World {
     pub(crate) keys: Arc<MemoryKeys>,
     pub(crate) registry: Registry,
     writer: Writer,
-    pub(crate) tasks: JoinSet<()>,
+    _tasks: JoinSet<()>,
 }
 
 impl World {
@@ -128,7 +128,7 @@ impl World {
             control,
             keys: Arc::default(),
             registry: Registry::default(),
-            tasks,
+            _tasks: tasks,
         }
     }
 

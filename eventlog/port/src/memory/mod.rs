@@ -144,7 +144,7 @@ impl EventLog for MemoryLog {
         from: Offset,
     ) -> Result<Box<dyn Reader>, ReadError> {
         let bounds = self.shared.state.lock().watch(partition)?;
-        bounds.borrow().check(partition, from)?;
+        bounds.get().check(partition, from)?;
         let shared = Arc::clone(&self.shared);
         Ok(Box::new(MemoryReader::new(
             shared,
