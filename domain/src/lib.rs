@@ -12,4 +12,5 @@ pub mod sealing;
 pub mod signing;
 pub mod subscription;
 pub mod target;
+pub mod tiers;
 pub mod time;
