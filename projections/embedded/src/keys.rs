@@ -19,6 +19,7 @@ static LAYOUT: [Layout; 1] = [Layout {
     name: "firsts",
     memtable_bytes: 8 << 20,
     block_bytes: 4 << 10,
+    has_filters: false,
 }];
 
 /// Rows that one batch forgets.
@@ -101,7 +102,7 @@ impl Firsts {
         let (engine, _) = self.slot.engine_or_reopen()?;
         let mut batch = engine.batch(rows.len());
         for (key, value) in rows {
-            batch.put(FIRSTS, key, value);
+            batch.put(FIRSTS, &key, &value);
         }
         batch.commit(true).inspect_err(|_| self.slot.fail())
     }
@@ -128,7 +129,7 @@ impl Firsts {
         let _writing = self.writing.lock();
         let (engine, _) = self.slot.engine_or_reopen()?;
         let mut batch = engine.batch(keys.len());
-        keys.into_iter().for_each(|key| batch.remove(FIRSTS, key));
+        keys.iter().for_each(|key| batch.remove(FIRSTS, key));
         batch.commit(false).inspect_err(|_| self.slot.fail())
     }
 }
