@@ -242,11 +242,11 @@ proptest! {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 12, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 4, ..ProptestConfig::default() })]
 
     /// The same on disk, where a kill takes what was not handed to the system.
     #[test]
-    fn killed_on_disk(seed in any::<u64>(), steps in 1_usize..250) {
+    fn killed_on_disk(seed in any::<u64>(), steps in 50_usize..150) {
         runtime().block_on(async {
             let mut kept = OnDisk::new();
             let world = interleaved(seed, steps, &mut kept).await;

@@ -14,13 +14,21 @@ use crate::engine::{Layout, Space};
 use crate::slot::Slot;
 
 const FIRSTS: Space = Space(0);
+const MARKS: Space = Space(1);
 
-static LAYOUT: [Layout; 1] = [Layout {
-    name: "firsts",
-    memtable_bytes: 8 << 20,
-    block_bytes: 4 << 10,
-    has_filters: false,
-}];
+/// There once the store has every key that the log says.
+const WHOLE: &[u8] = b"whole";
+
+static LAYOUT: [Layout; 2] = [layout("firsts", 8 << 20), layout("marks", 1 << 20)];
+
+const fn layout(name: &'static str, memtable_bytes: u64) -> Layout {
+    Layout {
+        name,
+        memtable_bytes,
+        block_bytes: 4 << 10,
+        has_filters: false,
+    }
+}
 
 /// Rows that one batch forgets.
 const FORGOTTEN_AT_ONCE: usize = 5_000;
@@ -39,6 +47,19 @@ impl EmbeddedKeys {
             slot: Slot::open(folder, cache_bytes, &LAYOUT)?,
             writing: Mutex::new(()),
         })))
+    }
+
+    /// Whether the store has every key that the log says.
+    pub(crate) fn are_whole(&self) -> Result<bool, ViewError> {
+        Ok(self.0.slot.engine()?.get(MARKS, WHOLE)?.is_some())
+    }
+
+    /// Notes, durably, that it has.
+    pub(crate) fn mark_whole(&self) -> Result<(), ViewError> {
+        let engine = self.0.slot.engine()?;
+        let mut batch = engine.batch(1);
+        batch.put(MARKS, WHOLE, &[]);
+        batch.commit(true)
     }
 
     pub(crate) fn close(&self) {
