@@ -5,6 +5,7 @@ mod embedded;
 mod ingest;
 mod kafka;
 mod measure;
+mod sending;
 
 use clap::{Parser, Subcommand};
 
@@ -23,6 +24,8 @@ enum What {
     Ingest(ingest::Arguments),
     /// The Kafka adapter against the bare rdkafka producer and consumer.
     Kafka(kafka::Arguments),
+    /// The way to receivers against a bare client of hyper's.
+    Sending(sending::Arguments),
 }
 
 fn main() -> anyhow::Result<()> {
@@ -30,5 +33,6 @@ fn main() -> anyhow::Result<()> {
         What::Embedded(arguments) => embedded::run(&arguments),
         What::Ingest(arguments) => ingest::run(&arguments),
         What::Kafka(arguments) => kafka::run(&arguments),
+        What::Sending(arguments) => sending::run(&arguments),
     }
 }
