@@ -1,1 +1,3 @@
 //! The binary over HTTP, with receivers that answer everything a receiver can.
+
+pub mod verifiers;
