@@ -52,7 +52,7 @@ pub(super) struct Pool {
 }
 
 struct Idle {
-    connection: Http1,
+    connection: Box<Http1>,
     until: Instant,
 }
 
@@ -97,14 +97,19 @@ impl Pools {
             } = idle?;
             self.idle.fetch_sub(1, Ordering::Relaxed);
             if Instant::now() < until && connection.is_open() {
-                return Some(Connection::Own(Box::new(connection)));
+                return Some(Connection::Own(connection));
             }
         }
     }
 
     /// Keeps `connection` for the next request, for as long as its receiver says, and no longer than
     /// is configured. Where there is no room for it, it is closed.
-    pub(super) fn keep(self: &Arc<Self>, pool: &Pool, connection: Http1, said: Option<Duration>) {
+    pub(super) fn keep(
+        self: &Arc<Self>,
+        pool: &Pool,
+        connection: Box<Http1>,
+        said: Option<Duration>,
+    ) {
         let said = said.map_or(Duration::MAX, |said| said.saturating_sub(MARGIN));
         let timeout = said.min(self.limits.timeout);
         if timeout.is_zero() {
