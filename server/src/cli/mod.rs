@@ -24,7 +24,7 @@ pub(crate) use listen::ListenArgs;
 pub(crate) use log::{
     AppendArgs, DumpArgs, LogAction, LogArgs, LogCommand, PlanArgs, TailArgs, TopicArgs, TopicsArgs,
 };
-pub(crate) use serve::ServeArgs;
+pub(crate) use serve::{DeliveryArgs, RoleName, ServeArgs};
 
 const SETTINGS: &str = "\
 Settings:
