@@ -23,7 +23,8 @@ const MOST_HELD: usize = 4_096;
 pub(crate) struct Deliveries {
     partition: u32,
     places: BTreeMap<Topic, Place>,
-    rows: BTreeMap<DeliveryId, Held>,
+    /// In boxes: rows are large, and a tree moves what it holds.
+    rows: BTreeMap<DeliveryId, Box<Held>>,
     /// Those that this turn has something to do with.
     touched: Vec<DeliveryId>,
     statistics: Statistics,
@@ -31,6 +32,7 @@ pub(crate) struct Deliveries {
     reads_ahead: bool,
 }
 
+#[derive(Default)]
 struct Held {
     row: Option<DeliveryRow>,
     /// The state that the store has of this fold.
@@ -191,12 +193,12 @@ impl Deliveries {
     fn know(&mut self, row: DeliveryRow) {
         let was = (!row.is_only_routed()).then_some(row.state);
         let id = row.id;
-        let known = Held {
+        let known = Box::new(Held {
             was,
             changed: false,
             touched: false,
             row: Some(row),
-        };
+        });
         self.rows
             .entry(id)
             .or_insert(known)
@@ -234,12 +236,7 @@ impl Deliveries {
 
     fn say(&mut self, said: Said) {
         let id = said.row.id;
-        let held = self.rows.entry(id).or_insert(Held {
-            row: None,
-            was: None,
-            changed: false,
-            touched: false,
-        });
+        let held = self.rows.entry(id).or_default();
         held.touch(id, &mut self.touched);
         held.changed |= delivery::fold(&mut held.row, said);
     }
