@@ -1,6 +1,6 @@
 //! The fold of `control`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use domain::subscription::{Pattern, Subscriptions};
@@ -23,6 +23,16 @@ impl Current {
     pub fn is_active(&self) -> bool {
         self.endpoint.state == EndpointState::Active
     }
+
+    /// Whether it subscribes to `event_type`. One that names no types does so to all.
+    #[must_use]
+    pub fn subscribes_to(&self, event_type: &str) -> bool {
+        let patterns = &self.endpoint.event_types;
+        let takes = |pattern: &String| {
+            Pattern::parse(pattern).is_ok_and(|pattern| pattern.matches(event_type))
+        };
+        patterns.is_empty() || patterns.iter().any(takes)
+    }
 }
 
 /// What the facts below an offset come to. The same for everybody who has read as far.
@@ -33,7 +43,13 @@ pub struct ControlState {
     tenants: BTreeMap<TenantId, Tenant>,
     /// How many live endpoints each partition has, for placing the next.
     placed: BTreeMap<u32, u64>,
+    /// The last facts that did not hold, for whoever wrote one of them and reads back.
+    refused: BTreeSet<u64>,
 }
+
+/// How many facts that did not hold are remembered: far more than can race between an append and
+/// the look that follows it.
+const REFUSED: usize = 4_096;
 
 #[derive(Debug, Default)]
 struct Tenant {
@@ -47,11 +63,25 @@ impl ControlState {
     /// Applies the fact at `offset`. True when it holds: it names the version that is current.
     pub fn apply(&mut self, offset: u64, fact: Fact) -> bool {
         self.end = offset + 1;
-        match fact {
+        let holds = match fact {
             Fact::Endpoint(endpoint) => self.apply_endpoint(offset, *endpoint),
             // Event types, keys and replays have no reader yet.
             Fact::EventType(_) | Fact::Key(_) | Fact::Replay(_) => true,
+        };
+        if !holds {
+            self.refused.insert(offset);
+            if self.refused.len() > REFUSED {
+                self.refused.pop_first();
+            }
         }
+        holds
+    }
+
+    /// Whether the fact at `offset` is applied and held when it was: it named the version that was
+    /// current. That another has replaced it since changes nothing.
+    #[must_use]
+    pub fn held(&self, offset: u64) -> bool {
+        offset < self.end && !self.refused.contains(&offset)
     }
 
     /// Everything below `end` is applied: the log had no more.
@@ -165,5 +195,29 @@ impl ControlState {
     pub fn emptiest_partition(&self, partitions: u32) -> u32 {
         let placed = |partition: &u32| self.placed.get(partition).copied().unwrap_or(0);
         (0..partitions).min_by_key(placed).unwrap_or(0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::example::endpoint;
+
+    fn fact(replaces: Option<u64>, name: &str) -> Fact {
+        let mut endpoint = endpoint();
+        endpoint.change.replaces = replaces;
+        endpoint.name = Some(name.to_owned());
+        Fact::Endpoint(Box::new(endpoint))
+    }
+
+    #[test]
+    fn the_loser_of_a_race_is_one_even_when_the_winner_is_replaced_before_it_looks() {
+        let mut state = ControlState::default();
+        assert!(state.apply(5, fact(None, "made")));
+        assert!(state.apply(10, fact(Some(5), "won")));
+        assert!(!state.apply(11, fact(Some(5), "lost")));
+        assert!(state.apply(12, fact(Some(10), "replaced the winner")));
+        let held: Vec<bool> = [5, 10, 11, 12, 13].map(|offset| state.held(offset)).into();
+        assert_eq!(held, [true, true, false, true, false]);
     }
 }

@@ -56,12 +56,7 @@ impl Writer {
         let appended = writer.append(&partition(), fact.encode().into()).await?;
         let offset = appended.await?.offset;
         self.control.applied(offset + 1).await?;
-        let holds = self.control.read(|state| match fact {
-            Fact::Endpoint(endpoint) => state
-                .endpoint(&endpoint.id)
-                .is_some_and(|current| current.version >= offset),
-            Fact::EventType(_) | Fact::Key(_) | Fact::Replay(_) => true,
-        });
+        let holds = self.control.read(|state| state.held(offset));
         if holds {
             Ok(offset)
         } else {

@@ -1,4 +1,4 @@
-//! The database under the log: opened, read, written. Nobody else names its types.
+//! The database under the log: opened, read, written. Nobody else in the log names its types.
 
 use std::thread;
 use std::time::Duration;

@@ -5,13 +5,30 @@
 //! - [`views`]: reading them, and writing a batch of them together with how far the log was read.
 //! - [`page`]: lists, a page at a time.
 //! - [`keys`]: which records were the first of their idempotency key.
+//! - [`dump`]: every row there is, in one order.
+//! - [`memory`]: both in memory, which simulation runs on; [`ledger`], [`selection`] and
+//!   [`walk`] are the parts of a store that every adapter has in common.
+//! - `conformance` (behind the feature of that name): the suite that every adapter passes.
 
+#[cfg(feature = "conformance")]
+pub mod conformance;
+pub mod dump;
 pub mod keys;
+pub mod ledger;
+pub mod memory;
 pub mod page;
 pub mod row;
+pub mod selection;
 pub mod views;
+pub mod walk;
 
+pub use dump::{Row, RowKey};
 pub use keys::{First, KeyScope, Keys};
 pub use page::{Cursor, Order, Page, PageRequest};
-pub use row::{Accounting, AttemptRow, DeliveryRow, DeliveryState, Ending, EventRow, MinuteRow};
-pub use views::{Batch, Progress, Selection, ViewError, ViewWriter, Views};
+pub use row::{
+    Accounting, AttemptRow, DeliveryRow, DeliveryState, Ending, EndpointRow, EventRow, MinuteRow,
+};
+pub use views::{
+    Advance, Batch, DeliveryChange, EventChange, Progress, Selection, Sought, Undelivered,
+    ViewError, ViewWriter, Views,
+};

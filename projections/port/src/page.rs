@@ -26,6 +26,27 @@ pub struct Cursor {
     pub delivery: Option<DeliveryId>,
 }
 
+impl Cursor {
+    /// The first place that a row accepted at `time` may have.
+    #[must_use]
+    pub const fn first_at(time: Timestamp) -> Self {
+        Self {
+            accepted_at: time,
+            acceptance: Acceptance::inbox(0, 0),
+            delivery: None,
+        }
+    }
+
+    /// The place of the event that a delivery belongs to.
+    #[must_use]
+    pub const fn of_event(self) -> Self {
+        Self {
+            delivery: None,
+            ..self
+        }
+    }
+}
+
 /// Which page is wanted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PageRequest {

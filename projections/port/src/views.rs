@@ -9,8 +9,11 @@ use schemas::ids::{DeliveryId, EndpointId, EventId};
 use schemas::text::{EventType, Source, TenantId};
 use schemas::topics::Topic;
 
-use crate::page::{Page, PageRequest};
-use crate::row::{Accounting, DeliveryRow, DeliveryState, EventRow, MinuteRow};
+use crate::dump::{Row, RowKey};
+use crate::page::{Cursor, Page, PageRequest};
+use crate::row::{
+    Accounting, DeliveryRow, DeliveryState, Ending, EndpointRow, EventRow, MinuteRow,
+};
 
 /// An engine's own error, kept as the source of ours.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
@@ -24,15 +27,33 @@ pub enum ViewError {
     /// What it holds can't be read; rebuilding mends it.
     #[error("the view store is damaged: {0}")]
     Damaged(#[source] BoxError),
+    /// Another fold has written meanwhile: whoever folds begins again where the rows are.
+    #[error("{topic}[{partition}] is folded up to {there}, and a batch begins at {from}")]
+    Overtaken {
+        /// The topic.
+        topic: Topic,
+        /// The partition.
+        partition: u32,
+        /// How far the rows are.
+        there: u64,
+        /// Where the batch begins.
+        from: u64,
+    },
 }
 
 /// How far one partition of one topic was folded.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Progress {
     /// Everything below this offset is in the rows.
     pub offset: u64,
     /// The highest epoch below it; 0 where nobody fences. A record below it counts for nothing.
     pub epoch: u64,
+    /// In `routed`: one more than the highest offset of `inbox` decided below it, 0 for none. A
+    /// decision that isn't above is a repeat (R6).
+    pub decided: u64,
+    /// In `events`: the highest origin taken below it, by partition of `inbox`. A route that isn't
+    /// above is a copy (R2).
+    pub origins: BTreeMap<u32, (u64, EndpointId)>,
 }
 
 /// Which rows of a list are wanted. What is `None` doesn't matter.
@@ -40,8 +61,7 @@ pub struct Progress {
 pub struct Selection {
     /// Of this endpoint: the list goes by endpoint and time, else by tenant and time.
     pub endpoint: Option<EndpointId>,
-    /// In this state, by its name in the api. For events: `no_route`, `pending`, `partial`, `delivered`
-    /// or `failed`.
+    /// In this state, by its name in the api. For events as [`EventRow::status`] has them.
     pub status: Option<String>,
     /// Of this type.
     pub event_type: Option<EventType>,
@@ -62,7 +82,8 @@ pub struct Selection {
 /// Reads views. Every call sees whole batches, never half of one.
 #[async_trait]
 pub trait Views: Send + Sync {
-    /// The event called `id`.
+    /// The event called `id`: of several the last that was accepted, those that repeat another left
+    /// out while there is another. Whoever asks for a repeat goes on to the first that it names.
     ///
     /// # Errors
     /// When the store can't be read.
@@ -110,6 +131,12 @@ pub trait Views: Send + Sync {
         from: Timestamp,
     ) -> Result<BTreeMap<Timestamp, MinuteRow>, ViewError>;
 
+    /// What is known of `endpoint` apart from any minute; `None`: nothing has happened there.
+    ///
+    /// # Errors
+    /// When the store can't be read.
+    async fn endpoint(&self, endpoint: &EndpointId) -> Result<Option<EndpointRow>, ViewError>;
+
     /// Where `tenant`'s deliveries stand, in all or at one endpoint.
     ///
     /// # Errors
@@ -155,33 +182,129 @@ pub struct Undelivered {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Batch {
     /// Events that are new, or say something else than before.
-    pub events: Vec<EventRow>,
-    /// Deliveries that changed, each with the state it had in the store before; `None`: it was not
-    /// there.
-    pub deliveries: Vec<(Option<DeliveryState>, DeliveryRow)>,
+    pub events: Vec<EventChange>,
+    /// Deliveries that changed.
+    pub deliveries: Vec<DeliveryChange>,
+    /// Deliveries of which only the routes of their events are known: each is written unless it is
+    /// there, decided together with the write. Another fold writes the same rows from `events`.
+    pub routed: Vec<DeliveryRow>,
+    /// Of deliveries written as `routed` that are not to be, since their event is a repeat: each is
+    /// forgotten if nothing else has become of it.
+    pub withdrawn: Vec<Sought>,
     /// Minutes that changed: endpoint, first moment of the minute.
     pub minutes: Vec<(EndpointId, Timestamp, MinuteRow)>,
+    /// What changed of endpoints.
+    pub endpoints: Vec<(EndpointId, EndpointRow)>,
     /// How far each partition is folded after it.
-    pub progress: Vec<((Topic, u32), Progress)>,
+    pub progress: Vec<Advance>,
 }
 
-/// Writes views. One fold writes the rows of a partition of `events` and all that go with it.
+/// An event's row, and what was there before.
+#[derive(Clone, Debug, PartialEq)]
+pub struct EventChange {
+    /// What the row said; `None`: it was not there.
+    pub was: Option<Ending>,
+    /// The row.
+    pub row: EventRow,
+}
+
+/// A delivery's row, and what was there before.
+#[derive(Clone, Debug, PartialEq)]
+pub struct DeliveryChange {
+    /// The state of the row that this fold last wrote; `None`: it has written none, though there may
+    /// be one that is [only routed](DeliveryRow::is_only_routed).
+    pub was: Option<DeliveryState>,
+    /// The row.
+    pub row: DeliveryRow,
+}
+
+/// A step of one partition.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Advance {
+    /// The topic.
+    pub topic: Topic,
+    /// The partition.
+    pub partition: u32,
+    /// The offset at which the batch begins: where the rows end.
+    pub from: u64,
+    /// How far it is folded after it.
+    pub to: Progress,
+}
+
+/// A delivery that a fold looks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sought {
+    /// Its id.
+    pub id: DeliveryId,
+    /// Whose it is, and its place in lists, where the record says them: that saves a look-up.
+    pub at: Option<(TenantId, Cursor)>,
+}
+
+/// Writes views. One fold writes the rows of a partition of `events` and all that go with it; the
+/// fold of a partition of `inbox` adds what is only routed.
 #[async_trait]
 pub trait ViewWriter: Views {
-    /// The deliveries called `ids` that are there, whoever's they are.
+    /// The deliveries sought that are there, whoever's they are, as stored, in any order.
     ///
     /// # Errors
     /// When the store can't be read.
-    async fn stored(&self, ids: &[DeliveryId]) -> Result<Vec<DeliveryRow>, ViewError>;
+    async fn stored(&self, sought: &[Sought]) -> Result<Vec<DeliveryRow>, ViewError>;
 
-    /// Writes a batch: readers see all of it or none, and after a crash all of it or none is there.
-    /// It need not be durable when this returns: what is lost is folded again.
+    /// The minutes that are wanted, in the order asked; one that isn't there is empty.
     ///
     /// # Errors
-    /// When the store can't be written. Nothing of the batch is seen then.
+    /// When the store can't be read.
+    async fn stored_minutes(
+        &self,
+        wanted: &[(EndpointId, Timestamp)],
+    ) -> Result<Vec<MinuteRow>, ViewError>;
+
+    /// The rows of endpoints as stored, in the order asked.
+    ///
+    /// # Errors
+    /// When the store can't be read.
+    async fn stored_endpoints(
+        &self,
+        wanted: &[EndpointId],
+    ) -> Result<Vec<Option<EndpointRow>>, ViewError>;
+
+    /// Writes a batch: readers see all of it or none, and after a crash all of it or none is there.
+    /// It need not be durable when this returns: what is lost is folded again. Rows of what was
+    /// accepted before the last [`expire`](Self::expire) are left out.
+    ///
+    /// # Errors
+    /// [`Overtaken`](ViewError::Overtaken) when it doesn't begin where the rows end; else when the
+    /// store can't be written. Nothing of the batch is seen then.
     async fn write(&self, batch: Batch) -> Result<(), ViewError>;
 
-    /// Forgets every row and all progress.
+    /// Forgets rows of what was accepted before `before`, and minutes before it, at most `limit` of
+    /// them. Says whether there are more. From then on nothing so old is written.
+    ///
+    /// # Errors
+    /// When the store can't be written.
+    async fn expire(&self, before: Timestamp, limit: usize) -> Result<bool, ViewError>;
+
+    /// What [`expire`](Self::expire) was last told.
+    ///
+    /// # Errors
+    /// When the store can't be read.
+    async fn expired(&self) -> Result<Timestamp, ViewError>;
+
+    /// Where all deliveries stand, and how many events went nowhere, whoever's they are.
+    ///
+    /// # Errors
+    /// When the store can't be read.
+    async fn totals(&self) -> Result<(Accounting, Undelivered), ViewError>;
+
+    /// At most `limit` rows behind `after`, in the order of their keys, each as stored: all that the
+    /// store has been told, but for progress.
+    ///
+    /// # Errors
+    /// When the store can't be read.
+    async fn dump(&self, after: Option<&RowKey>, limit: usize) -> Result<Vec<Row>, ViewError>;
+
+    /// Forgets every row and all progress; what [`Keys`](crate::Keys) hold stays. Once it has begun
+    /// it is finished after a crash.
     ///
     /// # Errors
     /// When the store can't be written.

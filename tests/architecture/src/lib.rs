@@ -55,6 +55,7 @@ const LAYERS: &[(&str, Layer)] = &[
     ("postrider", Layer::Server),
     ("architecture", Layer::Outside),
     ("bench", Layer::Outside),
+    ("checker", Layer::Outside),
     ("crash", Layer::Outside),
     ("models", Layer::Outside),
     ("simulation", Layer::Outside),

@@ -1,1 +1,4 @@
-//! The whole system in one process and one thread, broken by one seed; and the checker.
+//! The whole system in one process and one thread, broken by one seed.
+
+pub mod plan;
+pub mod world;

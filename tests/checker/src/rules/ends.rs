@@ -1,0 +1,103 @@
+//! Each outcome is one that the endpoint's answers and its settings call for.
+
+use serde_json::Value;
+
+use crate::fold::{Delivery, Folded, Kind, Outcome, Version};
+use crate::history::{Found, History, Problem};
+use crate::read::{count, text, time};
+
+/// How much earlier than by the log's clock an owner may think it is, in milliseconds: its log time
+/// runs from an answer that took its time to come.
+const OWNERS_BEHIND: i64 = 1_000;
+
+pub(crate) fn check(folded: &Folded<'_>, _history: &History, problems: &mut Vec<Problem>) {
+    for delivery in folded.deliveries.values() {
+        for outcome in folded.outcomes_of(&delivery.id) {
+            let versions =
+                folded
+                    .endpoints
+                    .between(delivery.endpoint, delivery.accepted_at, outcome.at);
+            if let Some(what) = wrong(delivery, outcome, &versions) {
+                problems.found("I1", &outcome.place, what);
+            }
+        }
+    }
+}
+
+fn wrong(delivery: &Delivery<'_>, outcome: &Outcome<'_>, versions: &[&Version]) -> Option<String> {
+    let status = count(&outcome.json, "/attempt/status");
+    let result = text(&outcome.json, "/attempt/result");
+    let takes_any = versions
+        .iter()
+        .any(|v| text(&v.json, "/retry/retry_on") == "any_failure");
+    let takes_transient = versions
+        .iter()
+        .any(|v| text(&v.json, "/retry/retry_on") != "any_failure");
+    let is_good = status.is_some_and(|status| (200..300).contains(&status));
+    match &outcome.kind {
+        Kind::Succeeded if !is_good || result != "succeeded" => {
+            Some(format!("{} is delivered by {status:?}", delivery.id))
+        }
+        Kind::Retry { reason, .. } if reason == "failed" => {
+            let ends = status == Some(410) || (is_permanent(status) && !takes_any);
+            if ends || is_good || result != "failed" {
+                return Some(format!("{} is tried again after {status:?}", delivery.id));
+            }
+            too_soon(outcome, versions)
+        }
+        Kind::DeadLetter { reason, attempts } => {
+            let fits = match reason.as_str() {
+                "attempts_exhausted" => versions.iter().any(|v| most_attempts(v) <= *attempts),
+                "permanent_failure" => is_permanent(status) && takes_transient,
+                "gone" => status == Some(410),
+                "endpoint_deleted" => versions.iter().any(|v| is_in(v, "deleted")),
+                "endpoint_disabled" => versions.iter().any(|v| is_in(v, "disabled")),
+                "expired" => true,
+                _ => false,
+            };
+            let what = format!(
+                "{} is no {reason} after {attempts} and {status:?}",
+                delivery.id
+            );
+            (!fits).then_some(what)
+        }
+        Kind::Succeeded | Kind::Retry { .. } | Kind::Cancelled | Kind::Discarded => None,
+    }
+}
+
+fn is_in(version: &Version, state: &str) -> bool {
+    text(&version.json, "/state") == state
+}
+
+/// A client's error that another attempt would not change.
+fn is_permanent(status: Option<u64>) -> bool {
+    status.is_some_and(|status| {
+        (400..500).contains(&status) && ![408, 410, 425, 429].contains(&status)
+    })
+}
+
+fn most_attempts(version: &Version) -> u64 {
+    let seconds = version.json.pointer("/retry/schedule/seconds");
+    match seconds.and_then(Value::as_array) {
+        Some(seconds) => seconds.len() as u64 + 1,
+        None => count(&version.json, "/retry/schedule/geometric/max_attempts").unwrap_or_default(),
+    }
+}
+
+/// The wait of a retry is at least what the schedule says.
+fn too_soon(outcome: &Outcome<'_>, versions: &[&Version]) -> Option<String> {
+    let Kind::Retry { due, attempts, .. } = &outcome.kind else {
+        return None;
+    };
+    let nth = attempts.checked_sub(1)?;
+    let wait = |version: &&Version| {
+        let at = format!("/retry/schedule/seconds/{nth}");
+        time(&version.json, &at).map(|seconds| seconds * 1_000)
+    };
+    let least = versions.iter().map(wait).min()??;
+    let lasted = count(&outcome.json, "/attempt/duration_us").unwrap_or_default();
+    // Appended after the answer came, at most that long after it began.
+    let began = outcome.at - OWNERS_BEHIND - i64::try_from(lasted / 1_000).unwrap_or(0);
+    let what = format!("is due at {due}, {least} ms after an answer not before {began}");
+    (*due < began + least).then_some(what)
+}
