@@ -5,6 +5,7 @@ mod embedded;
 mod kafka;
 mod measure;
 mod sending;
+mod waiting;
 
 use clap::{Parser, Subcommand};
 
@@ -23,6 +24,8 @@ enum What {
     Kafka(kafka::Arguments),
     /// The way to receivers against a bare client of hyper's.
     Sending(sending::Arguments),
+    /// The index of waiting records.
+    Waiting(waiting::Arguments),
 }
 
 fn main() -> anyhow::Result<()> {
@@ -30,5 +33,6 @@ fn main() -> anyhow::Result<()> {
         What::Embedded(arguments) => embedded::run(&arguments),
         What::Kafka(arguments) => kafka::run(&arguments),
         What::Sending(arguments) => sending::run(&arguments),
+        What::Waiting(arguments) => waiting::run(&arguments),
     }
 }
