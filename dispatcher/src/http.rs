@@ -186,7 +186,13 @@ impl HttpTransport {
         if let Some(shared) = route.pool.shared() {
             return Ok(Connection::Shared(shared));
         }
-        let dialed = self.dialer.dial(&route.target, &mut seen.address).await?;
+        let target = &route.target;
+        let dialed = match self.dialer.dial(target, &mut seen.address).await {
+            Err(failure) if failure.lacks_descriptors() && self.pools.close_idle() => {
+                self.dialer.dial(target, &mut seen.address).await?
+            }
+            dialed => dialed?,
+        };
         let Dialed {
             stream,
             address,

@@ -6,6 +6,7 @@
 //! - [`verifiers`]: other people's code that checks signatures.
 
 pub mod api;
+pub mod attempts;
 pub mod client;
 pub mod program;
 pub mod receiver;

@@ -11,6 +11,9 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use serde_json::json;
 
+/// How many libraries there are.
+pub const ALL: usize = 5;
+
 /// A request as a receiver got it, and the secret that it knows.
 #[derive(Clone, Debug)]
 pub struct Signed {

@@ -2,23 +2,9 @@
 //! changed on the way, what another secret signed, and what is old.
 #![allow(clippy::unwrap_used, reason = "a test that can't go on panics")]
 
-use std::collections::BTreeMap;
-
-use bytes::Bytes;
-use dispatcher::outgoing::{OpenedSecrets, outgoing};
-use domain::chance::Seeded;
-use domain::sealing::{self, Sealer};
 use domain::time::Timestamp;
-use end_to_end::verifiers::{Signed, verdicts};
-use schemas::actor::Actor;
-use schemas::control::{
-    Algorithm, Change, Endpoint, EndpointChange, EndpointState, OnDeadLetter, Ordering, RetryOn,
-    RetrySettings, Schedule, Secret, Signing,
-};
-use schemas::event::{Addressed, Envelope, Priority};
-use schemas::ids::{DeliveryId, EndpointId};
-use schemas::origin::{Acceptance, Run};
-use schemas::scalar::{At, Sealed};
+use end_to_end::attempts::{Attempt, now};
+use end_to_end::verifiers::{ALL, Signed, verdicts};
 
 const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 const OTHER: &str = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD";
@@ -26,104 +12,17 @@ const ANY: &str = "any string, as the older form has it";
 
 /// Libraries that check the older form.
 const OLDER: [&str; 2] = ["stripe (PyPI)", "stripe (npm)"];
-const ALL: usize = 5;
-
-#[allow(
-    clippy::disallowed_methods,
-    reason = "the libraries look at the machine's clock"
-)]
-fn now() -> Timestamp {
-    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-    Timestamp::from_millis(i64::try_from(since.unwrap().as_millis()).unwrap())
-}
-
-fn id() -> EndpointId {
-    EndpointId::new(Timestamp::from_millis(7), 7)
-}
-
-fn secret(name: &str, text: &str) -> Secret {
-    let context = sealing::context(&id().to_string(), name);
-    let sealed = Sealer::new([1; 32]).seal(text.as_bytes(), &context, &mut Seeded::new(1));
-    Secret {
-        id: name.to_owned(),
-        sealed: Sealed(sealed.into()),
-        until: None,
-    }
-}
-
-fn endpoint(secrets: &[&str]) -> Endpoint {
-    let named = |(n, text): (usize, &&str)| secret(&format!("k{n}"), text);
-    Endpoint {
-        change: Change {
-            tenant: "default".parse().unwrap(),
-            replaces: None,
-            by: Actor::Local,
-            request_id: None,
-        },
-        did: EndpointChange::Created,
-        id: id(),
-        partition: 0,
-        created_at: At(Timestamp::from_millis(7)),
-        state: EndpointState::Active,
-        disabled_reason: None,
-        paused: false,
-        circuit_resets: 0,
-        name: None,
-        url: "https://example.com/".to_owned(),
-        event_types: Vec::new(),
-        filter: None,
-        ordering: Ordering::None,
-        ordering_key: None,
-        on_dead_letter: OnDeadLetter::Continue,
-        max_in_flight: 20,
-        rate_limit: None,
-        timeout_seconds: 30,
-        connect_timeout_seconds: 10,
-        retry: RetrySettings {
-            schedule: Schedule::Seconds(vec![5]),
-            jitter: 0.1.try_into().unwrap(),
-            retry_on: RetryOn::Transient,
-        },
-        circuit: None,
-        signing: Signing::Both,
-        algorithm: Algorithm::HmacSha256,
-        secrets: secrets.iter().enumerate().map(named).collect(),
-        custom_headers: BTreeMap::new(),
-        metadata: BTreeMap::new(),
-    }
-}
-
-fn event(body: &str) -> Addressed {
-    Addressed {
-        endpoint: id(),
-        tenant: "default".parse().unwrap(),
-        id: "evt_0190a1b2-c3d4-7e5f-8a6b-7c8d9e0f1a2b".parse().unwrap(),
-        envelope: Envelope {
-            event_type: "orders/create".parse().unwrap(),
-            source: "postrider".parse().unwrap(),
-            time: None,
-            content_type: None,
-            trace_parent: None,
-            trace_state: None,
-            tags: None,
-            given_id: None,
-            extensions: Vec::new(),
-        },
-        ordering_key: None,
-        priority: Priority::Normal,
-        payload: Bytes::copy_from_slice(body.as_bytes()),
-    }
-}
 
 /// A request as it is sent at `at`, to a receiver that knows the first of `secrets`.
 fn sent(secrets: &[&str], body: &str, at: Timestamp) -> Signed {
-    let endpoint = endpoint(secrets);
-    let opened = OpenedSecrets::open(&Sealer::new([1; 32]), &endpoint).unwrap();
-    let acceptance = Acceptance::events(0, 5);
-    let delivery = DeliveryId::derive(acceptance, id(), Run::First);
-    let made = outgoing(&event(body), &delivery, &endpoint, &opened, 1, at);
+    let attempt = Attempt {
+        secrets,
+        event_type: "orders/create",
+        body: body.as_bytes(),
+        at,
+    };
     Signed {
-        headers: made.headers,
+        headers: attempt.headers().unwrap(),
         body: body.as_bytes().to_vec(),
         secret: secrets[0].to_owned(),
     }
