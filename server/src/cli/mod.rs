@@ -7,6 +7,7 @@ mod listen;
 mod log;
 mod serve;
 mod values;
+mod views;
 
 use std::path::PathBuf;
 
@@ -25,6 +26,7 @@ pub(crate) use log::{
     AppendArgs, DumpArgs, LogAction, LogArgs, LogCommand, PlanArgs, TailArgs, TopicArgs, TopicsArgs,
 };
 pub(crate) use serve::{DeliveryArgs, RoleName, ServeArgs};
+pub(crate) use views::{ViewsAction, ViewsCommand};
 
 const SETTINGS: &str = "\
 Settings:
@@ -110,6 +112,8 @@ pub(crate) enum Command {
     Dlq(DlqCommand),
     /// A receiver to develop against: verifies signatures, prints what comes
     Listen(ListenArgs),
+    /// The views against the log: folded again and compared, or folded anew
+    Views(ViewsCommand),
     /// What is in the log, as it is stored; secrets never show
     Log(LogCommand),
 }
@@ -125,6 +129,7 @@ impl Command {
             | Self::Deliveries(_)
             | Self::Dlq(_)
             | Self::Listen(_)
+            | Self::Views(_)
             | Self::Log(_) => "warn",
         }
     }

@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use domain::time::Clock;
-use eventlog_embedded::EmbeddedLog;
 use eventlog_port::{EventLog, TopicPartition};
 use projections_embedded::Store;
 use projections_port::Keys;
@@ -14,6 +13,7 @@ use super::config::Config;
 use super::key_file::{self, Key};
 use crate::chance::SystemChance;
 use crate::clock::SystemClock;
+use crate::log;
 
 /// The name under which the log is held: whoever comes second is told it.
 const HOLDER: &str = "postrider serve";
@@ -33,7 +33,7 @@ impl Storage {
     /// What can't be opened or doesn't fit; a log that another process holds, by that process's name.
     pub(super) async fn open(config: &Config) -> Result<Self> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        let log = log(config, Arc::clone(&clock)).await?;
+        let log = log::embedded(&config.data, HOLDER, Arc::clone(&clock)).await?;
         log.ensure(&config.topics)
             .await
             .context("the topics of the log")?;
@@ -62,13 +62,6 @@ async fn views(config: &Config, log: &Arc<dyn EventLog>) -> Result<Arc<Store>> {
         tracing::info!(rows, "idempotency keys read out of the log");
     }
     Ok(Arc::new(store))
-}
-
-async fn log(config: &Config, clock: Arc<dyn Clock>) -> Result<Arc<dyn EventLog>> {
-    let mut log = eventlog_embedded::Config::new(config.data.join("log"), clock);
-    HOLDER.clone_into(&mut log.holder);
-    let opened = tokio::task::spawn_blocking(|| EmbeddedLog::open(log)).await?;
-    Ok(Arc::new(opened?))
 }
 
 /// A key is made only where nothing has been sealed yet.
