@@ -6,6 +6,7 @@ mod ingest;
 mod kafka;
 mod measure;
 mod sending;
+mod waiting;
 
 use clap::{Parser, Subcommand};
 
@@ -26,6 +27,8 @@ enum What {
     Kafka(kafka::Arguments),
     /// The way to receivers against a bare client of hyper's.
     Sending(sending::Arguments),
+    /// The index of waiting records.
+    Waiting(waiting::Arguments),
 }
 
 fn main() -> anyhow::Result<()> {
@@ -34,5 +37,6 @@ fn main() -> anyhow::Result<()> {
         What::Ingest(arguments) => ingest::run(&arguments),
         What::Kafka(arguments) => kafka::run(&arguments),
         What::Sending(arguments) => sending::run(&arguments),
+        What::Waiting(arguments) => waiting::run(&arguments),
     }
 }

@@ -61,8 +61,8 @@ async fn run(command: Command) -> anyhow::Result<()> {
         Command::Deliveries(command) => client::deliveries(command, &mut output).await?,
         Command::Dlq(command) => client::dlq(command, &mut output).await?,
         Command::Listen(args) => listen::run(args, &mut output).await?,
-        Command::Views(command) => views::run(command, &mut output).await?,
         Command::Log(command) => log::run(command, &mut output).await?,
+        Command::Views(command) => views::run(command, &mut output).await?,
     }
     output.finish()
 }

@@ -112,10 +112,10 @@ pub(crate) enum Command {
     Dlq(DlqCommand),
     /// A receiver to develop against: verifies signatures, prints what comes
     Listen(ListenArgs),
-    /// The views against the log: folded again and compared, or folded anew
-    Views(ViewsCommand),
     /// What is in the log, as it is stored; secrets never show
     Log(LogCommand),
+    /// The views against the log: compared, or made anew
+    Views(ViewsCommand),
 }
 
 impl Command {
@@ -129,8 +129,8 @@ impl Command {
             | Self::Deliveries(_)
             | Self::Dlq(_)
             | Self::Listen(_)
-            | Self::Views(_)
-            | Self::Log(_) => "warn",
+            | Self::Log(_)
+            | Self::Views(_) => "warn",
         }
     }
 }

@@ -6,15 +6,8 @@ use clap::{Args, Subcommand};
 
 /// `postrider views …`
 #[derive(Debug, Args)]
-#[command(after_help = "\
-Examples:
-  postrider views verify
-  postrider views rebuild --data /var/lib/postrider
-
-The server must not run meanwhile: the log and the views belong to one process at a time.
-`verify` ends with exit code 1 when a row differs.")]
 pub(crate) struct ViewsCommand {
-    /// The data directory
+    /// The data directory; the views are in its folder `views`, the log is in its folder `log`
     #[arg(
         long,
         global = true,
@@ -24,18 +17,15 @@ pub(crate) struct ViewsCommand {
         hide_env_values = true
     )]
     pub(crate) data: PathBuf,
-    /// For programs: one JSON object a line
-    #[arg(long, global = true, env = "POSTRIDER_JSON", hide_env_values = true)]
-    pub(crate) json: bool,
     #[command(subcommand)]
     pub(crate) action: ViewsAction,
 }
 
-/// What is to be done with the views.
+/// What is to be done with the views. No server may run on the data directory meanwhile.
 #[derive(Clone, Copy, Debug, Subcommand)]
 pub(crate) enum ViewsAction {
-    /// Fold the log again beside them, and say which rows differ
+    /// Fold the log again and compare every row; fails when one differs
     Verify,
-    /// Fold the log anew; the old rows count until the new ones are whole
+    /// Make the views anew from the log; the old ones count until the new ones are whole
     Rebuild,
 }

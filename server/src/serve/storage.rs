@@ -6,7 +6,6 @@ use anyhow::{Context, Result};
 use domain::time::Clock;
 use eventlog_port::{EventLog, TopicPartition};
 use projections_embedded::Store;
-use projections_port::Keys;
 use schemas::topics::Topic;
 
 use super::config::Config;
@@ -51,14 +50,9 @@ impl Storage {
 /// Opens the views. Idempotency keys that were lost are read out of the log before anything is judged
 /// by them; lost rows are folded again as the server runs.
 async fn views(config: &Config, log: &Arc<dyn EventLog>) -> Result<Arc<Store>> {
-    let mut wanted = projections_embedded::Config::new(config.data.join("views"));
-    HOLDER.clone_into(&mut wanted.holder);
+    let wanted = crate::views::config(&config.data, HOLDER);
     let store = tokio::task::spawn_blocking(move || Store::open(&wanted)).await??;
-    if !store.keys_are_whole()? {
-        let keys: Arc<dyn Keys> = store.keys();
-        let rows = projections::rebuild_keys(log, &keys).await;
-        let rows = rows.context("idempotency keys, out of the log")?;
-        store.keys_were_folded()?;
+    if let Some(rows) = crate::views::fold_keys(log, &store).await? {
         tracing::info!(rows, "idempotency keys read out of the log");
     }
     Ok(Arc::new(store))
