@@ -92,6 +92,6 @@ pub(crate) fn check_content_type(headers: &HeaderMap) -> Result<(), Problem> {
     Err(Problem::new(
         StatusCode::UNSUPPORTED_MEDIA_TYPE,
         "unsupported_media_type",
-        "the body must be application/json",
+        "the body must be JSON, and the header content-type say so: application/json",
     ))
 }

@@ -13,6 +13,7 @@ mod redact;
 mod serve;
 mod settings;
 mod telemetry;
+mod views;
 
 use std::process::ExitCode;
 
@@ -61,6 +62,7 @@ async fn run(command: Command) -> anyhow::Result<()> {
         Command::Dlq(command) => client::dlq(command, &mut output).await?,
         Command::Listen(args) => listen::run(args, &mut output).await?,
         Command::Log(command) => log::run(command, &mut output).await?,
+        Command::Views(command) => views::run(command, &mut output).await?,
     }
     output.finish()
 }

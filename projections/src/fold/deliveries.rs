@@ -1,7 +1,7 @@
 //! The fold of an owner's partition: `events`, the tiers, `attempts`, `dead-letters`.
 
 use std::collections::btree_map::Entry;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use projections_port::{
     Advance, Batch, DeliveryChange, DeliveryRow, DeliveryState, EndpointRow, EventChange,
@@ -16,27 +16,33 @@ use super::names::Names;
 use super::statistics::{Minute, Statistics, minute};
 use super::{Place, Taken, TooNew, attempts};
 
-/// Rows of deliveries that haven't ended are held between turns, this many: most end in the next.
-const MOST_HELD: usize = 4_096;
+/// Rows of deliveries that haven't ended are held between turns, the last of this many that came: most
+/// end in the next. What an endpoint that never answers leaves behind is read again when it ends.
+const MOST_HELD: usize = 2_048;
 
 /// A fold of one partition.
 pub(crate) struct Deliveries {
     partition: u32,
     places: BTreeMap<Topic, Place>,
-    rows: BTreeMap<DeliveryId, Held>,
+    /// In boxes: rows are large, and a tree moves what it holds.
+    rows: BTreeMap<DeliveryId, Box<Held>>,
     /// Those that this turn has something to do with.
     touched: Vec<DeliveryId>,
+    /// Those that stay, the oldest first, and some that have gone.
+    held: VecDeque<DeliveryId>,
     statistics: Statistics,
     names: Names,
     reads_ahead: bool,
 }
 
+#[derive(Default)]
 struct Held {
     row: Option<DeliveryRow>,
     /// The state that the store has of this fold.
     was: Option<DeliveryState>,
     changed: bool,
     touched: bool,
+    stays: bool,
 }
 
 /// What a turn says, and the rows that it needs of the store before it can be folded.
@@ -99,6 +105,7 @@ impl Deliveries {
                 .collect(),
             rows: BTreeMap::new(),
             touched: Vec::new(),
+            held: VecDeque::new(),
             statistics: Statistics::default(),
             names: Names::default(),
             reads_ahead,
@@ -191,12 +198,13 @@ impl Deliveries {
     fn know(&mut self, row: DeliveryRow) {
         let was = (!row.is_only_routed()).then_some(row.state);
         let id = row.id;
-        let known = Held {
+        let known = Box::new(Held {
             was,
             changed: false,
             touched: false,
+            stays: false,
             row: Some(row),
-        };
+        });
         self.rows
             .entry(id)
             .or_insert(known)
@@ -234,12 +242,7 @@ impl Deliveries {
 
     fn say(&mut self, said: Said) {
         let id = said.row.id;
-        let held = self.rows.entry(id).or_insert(Held {
-            row: None,
-            was: None,
-            changed: false,
-            touched: false,
-        });
+        let held = self.rows.entry(id).or_default();
         held.touch(id, &mut self.touched);
         held.changed |= delivery::fold(&mut held.row, said);
     }
@@ -254,11 +257,16 @@ impl Deliveries {
             if held.get().row.as_ref().is_none_or(|row| row.state.is_end()) {
                 changes.extend(held.remove().into_change());
             } else {
-                changes.extend(held.get_mut().take_change());
+                let held = held.get_mut();
+                if !std::mem::replace(&mut held.stays, true) {
+                    self.held.push_back(id);
+                }
+                changes.extend(held.take_change());
             }
         }
-        while self.rows.len() > MOST_HELD {
-            self.rows.pop_first();
+        while self.held.len() > MOST_HELD {
+            let oldest = self.held.pop_front();
+            oldest.and_then(|id| self.rows.remove(&id));
         }
         changes
     }
@@ -269,5 +277,43 @@ impl Deliveries {
         places
             .filter_map(|place| place.advance(partition))
             .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use projections_port::conformance::samples::{delivered, delivery, endpoint};
+
+    use super::*;
+
+    fn said(row: DeliveryRow) -> Said {
+        Said {
+            row,
+            attempt: None,
+            is_note: false,
+        }
+    }
+
+    #[test]
+    fn what_waits_for_long_is_let_go_and_what_is_new_is_held() {
+        let mut fold = Deliveries::new(0, [], true);
+        let most = MOST_HELD as u64;
+        for n in 0..3 * most {
+            fold.say(said(delivery(n, endpoint(1))));
+            assert_eq!(fold.take_changed().len(), 1);
+        }
+        assert_eq!((fold.rows.len(), fold.held.len()), (MOST_HELD, MOST_HELD));
+        for n in (2 * most..3 * most).rev() {
+            let row = delivered(delivery(n, endpoint(1)));
+            fold.say(said(row));
+            let change = fold.take_changed().pop().unwrap();
+            assert_eq!(change.was, Some(DeliveryState::Pending), "it was held");
+        }
+        assert_eq!(fold.rows.len(), 0);
+        for n in 0..3 * most {
+            fold.say(said(delivered(delivery(n, endpoint(2)))));
+        }
+        assert_eq!(fold.take_changed().len(), 3 * MOST_HELD);
+        assert_eq!(fold.rows.len(), 0, "what has ended is not held");
     }
 }

@@ -7,6 +7,7 @@ mod listen;
 mod log;
 mod serve;
 mod values;
+mod views;
 
 use std::path::PathBuf;
 
@@ -24,7 +25,8 @@ pub(crate) use listen::ListenArgs;
 pub(crate) use log::{
     AppendArgs, DumpArgs, LogAction, LogArgs, LogCommand, PlanArgs, TailArgs, TopicArgs, TopicsArgs,
 };
-pub(crate) use serve::ServeArgs;
+pub(crate) use serve::{DeliveryArgs, RoleName, ServeArgs};
+pub(crate) use views::{ViewsAction, ViewsCommand};
 
 const SETTINGS: &str = "\
 Settings:
@@ -112,6 +114,8 @@ pub(crate) enum Command {
     Listen(ListenArgs),
     /// What is in the log, as it is stored; secrets never show
     Log(LogCommand),
+    /// The views against the log: compared, or made anew
+    Views(ViewsCommand),
 }
 
 impl Command {
@@ -125,7 +129,8 @@ impl Command {
             | Self::Deliveries(_)
             | Self::Dlq(_)
             | Self::Listen(_)
-            | Self::Log(_) => "warn",
+            | Self::Log(_)
+            | Self::Views(_) => "warn",
         }
     }
 }

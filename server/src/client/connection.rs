@@ -57,10 +57,8 @@ impl Connection {
             .timeout(TIMEOUT)
             .connect_timeout(CONNECT_TIMEOUT)
             .redirect(reqwest::redirect::Policy::none())
+            .use_preconfigured_tls(client_config(base.scheme())?)
             .user_agent(concat!("postrider-cli/", env!("CARGO_PKG_VERSION")));
-        if base.scheme() == "https" {
-            builder = builder.use_preconfigured_tls(client_config()?);
-        }
         if is_loopback(&base) {
             builder = builder.no_proxy();
         }

@@ -67,10 +67,11 @@ fn told(status: StatusCode, document: &Document) -> String {
             "" => "the body",
             pointer => pointer,
         };
-        push(
-            &mut text,
-            &format!("{}: {}", safe_text(place), safe_text(&field.detail)),
-        );
+        let line = format!("{}: {}", safe_text(place), safe_text(&field.detail));
+        // A single field's is the whole detail already.
+        if line != detail {
+            push(&mut text, &line);
+        }
     }
     text
 }
@@ -97,6 +98,9 @@ mod tests {
             told.to_string(),
             "two fields are wrong (422 invalid)\n  /url: no host\n  the body: line 1\n  try again in 2 s\n  request req_1"
         );
+        let body = br#"{"detail":"/url: no host","code":"invalid","errors":[{"pointer":"/url","detail":"no host"}]}"#;
+        let told = problem(StatusCode::UNPROCESSABLE_ENTITY, body, None, None);
+        assert_eq!(told.to_string(), "/url: no host (422 invalid)");
         let told = problem(StatusCode::BAD_GATEWAY, b"<h1>\x1b[2J", None, None);
         assert_eq!(
             told.to_string(),

@@ -28,13 +28,11 @@ impl Forward {
     /// To this URL.
     pub(super) fn new(url: &str) -> Result<Self> {
         let parsed = Url::parse(url).map_err(|error| WrongUse(format!("--forward-to: {error}")))?;
-        let mut builder = reqwest::Client::builder()
+        let builder = reqwest::Client::builder()
             .timeout(TIMEOUT)
             .redirect(reqwest::redirect::Policy::none())
+            .use_preconfigured_tls(client_config(parsed.scheme())?)
             .no_proxy();
-        if parsed.scheme() == "https" {
-            builder = builder.use_preconfigured_tls(client_config()?);
-        }
         Ok(Self {
             url: parsed,
             http: builder.build()?,

@@ -1,4 +1,4 @@
-//! What is on disk: the log, the key.
+//! What is on disk: the log, the views, the key.
 
 use std::sync::Arc;
 
@@ -6,6 +6,8 @@ use anyhow::{Context, Result};
 use domain::time::Clock;
 use eventlog_embedded::EmbeddedLog;
 use eventlog_port::{EventLog, TopicPartition};
+use projections_embedded::Store;
+use projections_port::Keys;
 use schemas::topics::Topic;
 
 use super::config::Config;
@@ -21,6 +23,7 @@ pub(super) struct Storage {
     pub(super) clock: Arc<dyn Clock>,
     pub(super) log: Arc<dyn EventLog>,
     pub(super) key: Key,
+    pub(super) views: Arc<Store>,
 }
 
 impl Storage {
@@ -35,8 +38,30 @@ impl Storage {
             .await
             .context("the topics of the log")?;
         let key = key(config, log.as_ref()).await?;
-        Ok(Self { clock, log, key })
+        let views = views(config, &log).await?;
+        Ok(Self {
+            clock,
+            log,
+            key,
+            views,
+        })
     }
+}
+
+/// Opens the views. Idempotency keys that were lost are read out of the log before anything is judged
+/// by them; lost rows are folded again as the server runs.
+async fn views(config: &Config, log: &Arc<dyn EventLog>) -> Result<Arc<Store>> {
+    let mut wanted = projections_embedded::Config::new(config.data.join("views"));
+    HOLDER.clone_into(&mut wanted.holder);
+    let store = tokio::task::spawn_blocking(move || Store::open(&wanted)).await??;
+    if !store.keys_are_whole()? {
+        let keys: Arc<dyn Keys> = store.keys();
+        let rows = projections::rebuild_keys(log, &keys).await;
+        let rows = rows.context("idempotency keys, out of the log")?;
+        store.keys_were_folded()?;
+        tracing::info!(rows, "idempotency keys read out of the log");
+    }
+    Ok(Arc::new(store))
 }
 
 async fn log(config: &Config, clock: Arc<dyn Clock>) -> Result<Arc<dyn EventLog>> {

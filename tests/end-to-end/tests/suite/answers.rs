@@ -62,7 +62,10 @@ async fn meets(world: &World, script: Vec<Reply>, fields: Value, end: End) -> En
     let got = receiver.got();
     assert_eq!(got.len(), end.attempts, "{what}: {got:?}");
     let ids: Vec<_> = got.iter().map(|got| got.header("webhook-id")).collect();
-    assert!(ids.iter().all(|id| *id == shown["event_id"]), "{what}: {ids:?}");
+    assert!(
+        ids.iter().all(|id| *id == shown["event_id"]),
+        "{what}: {ids:?}"
+    );
     let path = format!("/api/v1/endpoints/{}", endpoint.id);
     let endpoint = api.get(&path).await.unwrap();
     Ended {
@@ -116,10 +119,18 @@ async fn what_may_pass_is_tried_again() {
     ] {
         let script = vec![first, Reply::status(200)];
         let ended = meets(&world, script, json!({}), RETRIED).await;
-        let [first, second] = &ended.got[..] else { panic!() };
+        let [first, second] = &ended.got[..] else {
+            panic!()
+        };
         assert!(second.at - first.at >= Duration::from_secs(1), "early");
         assert_eq!(first.body, second.body);
-        assert_eq!((first.header("webhook-attempt"), second.header("webhook-attempt")), ("1", "2"));
+        assert_eq!(
+            (
+                first.header("webhook-attempt"),
+                second.header("webhook-attempt")
+            ),
+            ("1", "2")
+        );
     }
     let always = meets(&world, vec![Reply::status(500)], json!({}), EXHAUSTED).await;
     assert_eq!(always.last()["status_code"], 500);
@@ -153,12 +164,19 @@ async fn gone_disables() {
     let id = ended.endpoint["id"].as_str().unwrap().to_owned();
     let disabled = end_to_end::until::until("it is disabled", SOON, async || {
         let shown = world.api().get(&format!("/api/v1/endpoints/{id}")).await?;
-        Ok(if shown["is_active"] == false { Ok(shown) } else { Err(shown.to_string()) })
+        Ok(if shown["is_active"] == false {
+            Ok(shown)
+        } else {
+            Err(shown.to_string())
+        })
     });
     assert_eq!(disabled.await.unwrap()["disabled_reason"], "gone");
     let event = json!({"event_type": "order.paid", "endpoint_id": id, "payload": 1});
     let refused = world.api().post(event.to_string(), &[]).await.unwrap();
-    assert_eq!((refused.status.as_u16(), refused.code().as_str()), (422, "endpoint_inactive"));
+    assert_eq!(
+        (refused.status.as_u16(), refused.code().as_str()),
+        (422, "endpoint_inactive")
+    );
     closes(&world, 1).await;
 }
 
@@ -181,13 +199,22 @@ async fn retry_after_is_heard_within_reason() {
         ("soon".to_owned(), Duration::from_secs(1)),
         ("-5".to_owned(), Duration::from_secs(1)),
         ("0".to_owned(), Duration::from_secs(1)),
-        ("Thu, 01 Jan 1970 00:00:00 GMT".to_owned(), Duration::from_secs(1)),
+        (
+            "Thu, 01 Jan 1970 00:00:00 GMT".to_owned(),
+            Duration::from_secs(1),
+        ),
     ] {
-        let script = vec![Reply::with(429, "retry-after", after.clone()), Reply::status(200)];
+        let script = vec![
+            Reply::with(429, "retry-after", after.clone()),
+            Reply::status(200),
+        ];
         let ended = meets(&world, script, json!({}), RETRIED).await;
         let waited = ended.got[1].at - ended.got[0].at;
         assert!(waited >= least, "{after}: {waited:?}");
-        assert!(waited < least + Duration::from_secs(5), "{after}: {waited:?}");
+        assert!(
+            waited < least + Duration::from_secs(5),
+            "{after}: {waited:?}"
+        );
     }
     closes(&world, 6).await;
 }

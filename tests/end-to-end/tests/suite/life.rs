@@ -27,7 +27,10 @@ fn signed(got: &Got, secret: &str) -> Signed {
 
 /// Libraries that know the secrets of Standard Webhooks only as `whsec_…`, and the ones of the older form.
 fn accepts(verdicts: &std::collections::BTreeMap<String, Option<String>>, library: &str) {
-    let (name, refusal) = verdicts.iter().find(|(name, _)| name.contains(library)).unwrap();
+    let (name, refusal) = verdicts
+        .iter()
+        .find(|(name, _)| name.contains(library))
+        .unwrap();
     assert_eq!(*refusal, None, "{name}");
 }
 
@@ -50,7 +53,13 @@ async fn invoice_paid_reaches_three_and_every_library_accepts_it() {
     let body = format!(r#"{{"event_type":"invoice.paid","payload":{invoice}}}"#);
     let reply = api.post(body, &[]).await.unwrap();
     assert_eq!(reply.status, 202, "{reply:?}");
-    assert_eq!(reply.json().unwrap()["deliveries"].as_array().unwrap().len(), 3);
+    assert_eq!(
+        reply.json().unwrap()["deliveries"]
+            .as_array()
+            .unwrap()
+            .len(),
+        3
+    );
     let mut requests = Vec::new();
     for (receiver, endpoint) in receivers.iter().zip(&endpoints) {
         let got = receiver.wait_for(1, SOON).await.unwrap();
@@ -78,16 +87,25 @@ async fn an_order_arrives_byte_for_byte() {
     let body = format!("{{\"event_type\":\"orders/create\",  \"payload\" : {order} }}");
     let accepted = api.post(body, &[]).await.unwrap().json().unwrap();
     let got = receiver.wait_for(1, SOON).await.unwrap();
-    assert_eq!(Sha256::digest(&got[0].body), Sha256::digest(order.as_bytes()));
+    assert_eq!(
+        Sha256::digest(&got[0].body),
+        Sha256::digest(order.as_bytes())
+    );
     assert_eq!(got[0].header("content-type"), "application/json");
     assert_eq!(got[0].header("x-webhook-event-type"), "orders/create");
     let id = accepted["event_id"].as_str().unwrap();
     let shown = Connection::open(world.server.address()).await.unwrap();
     let mut shown = shown;
     let path = format!("/api/v1/events/{id}");
-    let shown = shown.call(Method::GET, &path, &[], "".into()).await.unwrap();
+    let shown = shown
+        .call(Method::GET, &path, &[], "".into())
+        .await
+        .unwrap();
     let shown = String::from_utf8(shown.body.to_vec()).unwrap();
-    assert!(shown.contains("9007199254740993") && shown.contains("99.90"), "{shown}");
+    assert!(
+        shown.contains("9007199254740993") && shown.contains("99.90"),
+        "{shown}"
+    );
     api.accounted(1, SOON).await.unwrap();
 }
 
@@ -111,7 +129,9 @@ async fn a_large_push_reaches_a_slow_reader_and_a_larger_one_is_refused() {
     let world = World::new().await;
     let api = world.api();
     let pause = Duration::from_millis(40);
-    let receiver = Receiver::start_slow(vec![Reply::status(200)], 32 << 10, pause).await.unwrap();
+    let receiver = Receiver::start_slow(vec![Reply::status(200)], 32 << 10, pause)
+        .await
+        .unwrap();
     api.endpoint(&receiver.url(), json!({})).await.unwrap();
     let payload = push(900 << 10);
     assert!(payload.len() > 850 << 10);
@@ -119,11 +139,17 @@ async fn a_large_push_reaches_a_slow_reader_and_a_larger_one_is_refused() {
     let accepted = api.post(body, &[]).await.unwrap();
     assert_eq!(accepted.status, 202, "{accepted:?}");
     let got = receiver.wait_for(1, SOON).await.unwrap();
-    assert_eq!(Sha256::digest(&got[0].body), Sha256::digest(payload.as_bytes()));
+    assert_eq!(
+        Sha256::digest(&got[0].body),
+        Sha256::digest(payload.as_bytes())
+    );
     let larger = push(1_100 << 10);
     let body = format!(r#"{{"event_type":"github.push","payload":{larger}}}"#);
     let refused = api.post(body, &[]).await.unwrap();
-    assert_eq!((refused.status.as_u16(), refused.code().as_str()), (413, "payload_too_large"));
+    assert_eq!(
+        (refused.status.as_u16(), refused.code().as_str()),
+        (413, "payload_too_large")
+    );
     let closed = api.accounted(1, SOON).await.unwrap();
     assert_eq!(closed["events"]["no_route"], 0, "{closed}");
     assert_eq!(receiver.got().len(), 1);
@@ -156,12 +182,18 @@ async fn a_producer_that_repeats_after_a_cut_connection() {
     assert_eq!(again.headers["idempotent-replayed"], "true");
     assert_eq!(again.json().unwrap()["duplicate"], true);
     let other = api.post(body.replace('7', "8"), &key).await.unwrap();
-    assert_eq!((other.status.as_u16(), other.code().as_str()), (409, "idempotency_mismatch"));
+    assert_eq!(
+        (other.status.as_u16(), other.code().as_str()),
+        (409, "idempotency_mismatch")
+    );
     api.accounted(1, SOON).await.unwrap();
     // Whichever of the two the router had decided to be the first, one arrived.
     assert_eq!(receiver.got().len(), 1, "{closed}");
     let got = receiver.got();
-    assert_eq!(got[0].header("webhook-id"), again.json().unwrap()["event_id"].as_str().unwrap());
+    assert_eq!(
+        got[0].header("webhook-id"),
+        again.json().unwrap()["event_id"].as_str().unwrap()
+    );
 }
 
 #[tokio::test]
@@ -169,17 +201,31 @@ async fn githubs_events_arrive_as_they_are() {
     let world = World::new().await;
     let api = world.api();
     let receiver = good().await;
-    api.endpoint(&receiver.url(), json!({"event_types": ["github.*"]})).await.unwrap();
-    let names = ["pull_request.opened", "issues.opened", "star.created", "release.published", "check_run.completed"];
+    api.endpoint(&receiver.url(), json!({"event_types": ["github.*"]}))
+        .await
+        .unwrap();
+    let names = [
+        "pull_request.opened",
+        "issues.opened",
+        "star.created",
+        "release.published",
+        "check_run.completed",
+    ];
     for name in names {
-        let body = format!(r#"{{"event_type":"github.{name}","payload":{}}}"#, github(name));
+        let body = format!(
+            r#"{{"event_type":"github.{name}","payload":{}}}"#,
+            github(name)
+        );
         assert_eq!(api.post(body, &[]).await.unwrap().status, 202, "{name}");
     }
     let unheard = json!({"event_type": "gitlab.push", "payload": 1});
     assert_eq!(api.send(&unheard).await.unwrap()["status"], "no_route");
     let got = receiver.wait_for(names.len(), SOON).await.unwrap();
     for got in &got {
-        let name = got.header("x-webhook-event-type").strip_prefix("github.").unwrap();
+        let name = got
+            .header("x-webhook-event-type")
+            .strip_prefix("github.")
+            .unwrap();
         assert_eq!(got.body, github(name).as_bytes(), "{name}");
     }
     let closed = api.accounted(5, SOON).await.unwrap();

@@ -1,5 +1,6 @@
 //! A server with a data directory of its own.
 
+use std::io::Write as _;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -18,7 +19,9 @@ pub(crate) struct World {
 impl World {
     pub(crate) async fn new() -> Self {
         let folder = TempDir::new().unwrap();
-        let server = Server::start(&folder.path().join("data"), &[]).await.unwrap();
+        let server = Server::start(&folder.path().join("data"), &[])
+            .await
+            .unwrap();
         Self { folder, server }
     }
 
@@ -35,4 +38,10 @@ impl World {
 pub(crate) fn github(name: &str) -> String {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../fixtures/github");
     std::fs::read_to_string(format!("{folder}/{name}.json")).unwrap()
+}
+
+/// Says something even when the test is good: what is captured then, nobody sees.
+pub(crate) fn say(text: &str) {
+    let mut uncaptured = std::io::stderr();
+    writeln!(uncaptured, "{text}").unwrap();
 }
