@@ -4,6 +4,7 @@
 mod embedded;
 mod kafka;
 mod measure;
+mod sending;
 
 use clap::{Parser, Subcommand};
 
@@ -20,11 +21,14 @@ enum What {
     Embedded(embedded::Arguments),
     /// The Kafka adapter against the bare rdkafka producer and consumer.
     Kafka(kafka::Arguments),
+    /// The way to receivers against a bare client of hyper's.
+    Sending(sending::Arguments),
 }
 
 fn main() -> anyhow::Result<()> {
     match Arguments::parse().what {
         What::Embedded(arguments) => embedded::run(&arguments),
         What::Kafka(arguments) => kafka::run(&arguments),
+        What::Sending(arguments) => sending::run(&arguments),
     }
 }

@@ -3,12 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use eventlog_port::{EventLog, ReadError, ReadLimit, Record, TopicPartition};
+use eventlog_port::{EventLog, ReadError, ReadLimit, Record, TopicPartition, Watched};
 use parking_lot::{Mutex, RwLock};
 use schemas::DecodeError;
 use schemas::control::Fact;
 use schemas::topics::Topic;
-use tokio::sync::watch;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -35,7 +34,7 @@ struct Shared {
     log: Arc<dyn EventLog>,
     state: RwLock<ControlState>,
     /// The state's end, for those who wait.
-    applied: watch::Sender<u64>,
+    applied: Watched<u64>,
     /// When the request for the end was sent whose answer the state has come up to.
     known_at: Mutex<Option<Instant>>,
 }
@@ -78,7 +77,7 @@ pub fn follow(log: Arc<dyn EventLog>) -> (Control, Follower) {
     let shared = Arc::new(Shared {
         log,
         state: RwLock::default(),
-        applied: watch::Sender::new(0),
+        applied: Watched::new(0),
         known_at: Mutex::new(None),
     });
     (Control(Arc::clone(&shared)), Follower { shared })
@@ -95,9 +94,8 @@ impl Control {
     /// # Errors
     /// When the follower has stopped.
     pub async fn applied(&self, end: u64) -> Result<(), Behind> {
-        let mut applied = self.0.applied.subscribe();
-        let reached = applied.wait_for(|applied| *applied >= end).await;
-        reached.map(drop).map_err(|_| Behind::Stopped)
+        self.0.applied.wait_for(|applied| *applied >= end).await;
+        Ok(())
     }
 
     /// Waits until everything is applied that was durable before the call.
@@ -115,12 +113,6 @@ impl Control {
     pub fn is_fresh(&self) -> bool {
         let known_at = *self.0.known_at.lock();
         known_at.is_some_and(|at| at.elapsed() < FRESH_FOR)
-    }
-
-    /// Tells of each advance of the state, by its end.
-    #[must_use]
-    pub fn changes(&self) -> watch::Receiver<u64> {
-        self.0.applied.subscribe()
     }
 }
 
@@ -181,11 +173,9 @@ impl Shared {
             state.pass(position);
             state.end()
         };
-        self.applied.send_if_modified(|applied| {
-            let moved = *applied != end;
-            *applied = end;
-            moved
-        });
+        if self.applied.get() != end {
+            self.applied.set(end);
+        }
         Ok(())
     }
 }

@@ -23,6 +23,16 @@ impl Current {
     pub fn is_active(&self) -> bool {
         self.endpoint.state == EndpointState::Active
     }
+
+    /// Whether it subscribes to `event_type`. One that names no types does so to all.
+    #[must_use]
+    pub fn subscribes_to(&self, event_type: &str) -> bool {
+        let patterns = &self.endpoint.event_types;
+        let takes = |pattern: &String| {
+            Pattern::parse(pattern).is_ok_and(|pattern| pattern.matches(event_type))
+        };
+        patterns.is_empty() || patterns.iter().any(takes)
+    }
 }
 
 /// What the facts below an offset come to. The same for everybody who has read as far.

@@ -1,1 +1,17 @@
 //! Folds of the log into views.
+//!
+//! One task for each partition: of `events` with what its owner writes, and of `inbox` with `routed`.
+//! Each reads what is there ([`reading`](crate::reading)), folds it in memory, and writes what
+//! changed together with how far it has read. Nothing here can't be had again from the log.
+
+mod fold;
+mod metrics;
+mod partition;
+mod reading;
+mod role;
+mod verify;
+
+pub use fold::TooNew;
+pub use partition::FoldError;
+pub use role::{Config, Deps, Error, GROUP, INBOX_GROUP, Role, Status, build};
+pub use verify::{Difference, Rebuilt, Report, VerifyError, rebuild, verify};

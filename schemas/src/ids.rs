@@ -54,6 +54,15 @@ macro_rules! prefixed_id {
             }
         }
 
+        impl TryFrom<Uuid> for $name {
+            type Error = Invalid;
+
+            fn try_from(uuid: Uuid) -> Result<Self, Invalid> {
+                let fits = uuid.get_version() == Some($version);
+                fits.then_some(Self(uuid)).ok_or(Invalid($rule))
+            }
+        }
+
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str($prefix)?;
@@ -236,6 +245,8 @@ mod tests {
             text["ep_".len()..].parse::<DeliveryId>().is_err(),
             "a delivery's is version 8"
         );
+        assert_eq!(id.uuid().try_into(), Ok(id));
+        assert!(DeliveryId::try_from(id.uuid()).is_err());
     }
 
     #[test]

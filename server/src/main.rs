@@ -1,12 +1,16 @@
 //! The one binary: parse, build, run.
 
+mod chance;
 mod cli;
+mod client;
 mod clock;
 mod exit;
+mod listen;
 mod log;
 mod nearest;
 mod output;
 mod redact;
+mod serve;
 mod settings;
 mod telemetry;
 
@@ -22,7 +26,8 @@ fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => return exit::wrong_use(&error),
     };
-    let outcome = telemetry::start(&cli.process).and_then(|()| block_on(cli.command));
+    let outcome = telemetry::start(&cli.process, cli.command.default_log_level());
+    let outcome = outcome.and_then(|()| block_on(cli.command));
     exit::code(outcome, cli.process.log_format)
 }
 
@@ -48,6 +53,13 @@ fn block_on(command: Command) -> anyhow::Result<()> {
 async fn run(command: Command) -> anyhow::Result<()> {
     let mut output = Output::standard();
     match command {
+        Command::Serve(args) => serve::run(args).await?,
+        Command::Send(args) => client::send(args, &mut output).await?,
+        Command::Endpoints(command) => client::endpoints(command, &mut output).await?,
+        Command::Events(command) => client::events(command, &mut output).await?,
+        Command::Deliveries(command) => client::deliveries(command, &mut output).await?,
+        Command::Dlq(command) => client::dlq(command, &mut output).await?,
+        Command::Listen(args) => listen::run(args, &mut output).await?,
         Command::Log(command) => log::run(command, &mut output).await?,
     }
     output.finish()

@@ -9,8 +9,9 @@ use crate::cli::{LogFormat, ProcessArgs};
 use crate::exit::WrongUse;
 
 /// Starts writing log lines, one a fact.
-pub(crate) fn start(args: &ProcessArgs) -> Result<()> {
-    let filter = EnvFilter::builder().parse(&args.log_level);
+pub(crate) fn start(args: &ProcessArgs, default_level: &str) -> Result<()> {
+    let level = args.log_level.as_deref().unwrap_or(default_level);
+    let filter = EnvFilter::builder().parse(level);
     let filter = filter.map_err(|error| WrongUse(format!("--log-level: {error}")))?;
     let lines = tracing_subscriber::fmt()
         .with_env_filter(filter)

@@ -4,7 +4,7 @@ use axum::body::Body;
 use bytes::Bytes;
 use http::StatusCode;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
-use serde::de::DeserializeOwned;
+use serde::de::Deserialize;
 
 use crate::{FieldError, Problem};
 
@@ -36,11 +36,11 @@ pub async fn read(body: Body) -> Result<Bytes, Problem> {
 }
 
 /// Reads JSON that nests at most [`MAX_DEPTH`] deep. Members that `T` doesn't have are errors if
-/// `T` says so.
+/// `T` says so. What `T` borrows, it borrows from the body.
 ///
 /// # Errors
 /// 400 `invalid_json`, saying where; 400 `json_too_deep`.
-pub fn json<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
+pub fn json<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, Problem> {
     check_depth(body)?;
     serde_json::from_slice(body).map_err(|error| {
         let at = format!("line {}, column {}", error.line(), error.column());

@@ -97,6 +97,12 @@ impl Problem {
         self
     }
 
+    /// The fields that are wrong.
+    #[must_use]
+    pub fn errors(&self) -> &[FieldError] {
+        &self.errors
+    }
+
     /// Its code.
     #[must_use]
     pub const fn code(&self) -> &'static str {

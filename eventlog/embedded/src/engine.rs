@@ -1,4 +1,4 @@
-//! The database under the log: opened, read, written. Nobody else names its types.
+//! The database under the log: opened, read, written. Nobody else in the log names its types.
 
 use bytes::Bytes;
 use eventlog_port::{BoxError, Offset, TopicPartition};

@@ -14,6 +14,8 @@
 //! What is durable is told apart from what was only written: every batch carries a sequence number,
 //! and the highest one acknowledged is noted beside the database, so that a journal cut short by
 //! damage is found at the next start instead of being taken for a torn tail.
+//!
+//! The index of waiting records is a database of its own, in which nothing has to last.
 
 mod commits;
 mod committer;
@@ -23,6 +25,7 @@ mod encoding;
 mod engine;
 mod error;
 mod journals;
+mod lane_index;
 mod log;
 mod partition;
 mod queue;
@@ -35,4 +38,5 @@ mod writer;
 
 pub use config::{CommitHook, Config};
 pub use error::OpenError;
+pub use lane_index::{EmbeddedLaneIndexes, IndexConfig};
 pub use log::EmbeddedLog;

@@ -40,13 +40,14 @@ pub trait LaneIndex: Send + Sync {
     /// that is there already is written again.
     ///
     /// # Errors
-    /// [`Full`](IndexError::Full), or whatever the disk says. The owner's ranges end where they did.
+    /// [`Full`](IndexError::Full): the owner's ranges end where they did. Or whatever the disk says:
+    /// the notes of all lanes are lost.
     async fn add(&self, notes: Vec<(LaneNumber, Note)>) -> Result<(), IndexError>;
 
     /// The first notes of `lane` at or above `from`, ascending, at most `limit` (at least 1).
     ///
     /// # Errors
-    /// Whatever the disk says. The owner counts the lane's notes as lost.
+    /// Whatever the disk says. The notes of all lanes are lost.
     async fn read(
         &self,
         lane: LaneNumber,
@@ -57,7 +58,7 @@ pub trait LaneIndex: Send + Sync {
     /// Forgets the notes of `lane` below `below`; `Offset::MAX` forgets the lane.
     ///
     /// # Errors
-    /// Whatever the disk says. Notes that stay cost room and do no harm.
+    /// Whatever the disk says. The notes of all lanes are lost.
     async fn forget(&self, lane: LaneNumber, below: Offset) -> Result<(), IndexError>;
 }
 
@@ -70,7 +71,8 @@ pub enum IndexError {
     /// A later owner has begun an index of the same partition.
     #[error("the index of waiting records belongs to a later owner")]
     Superseded,
-    /// It could not be read or written.
+    /// It could not be read or written. Whatever it held is lost, and it fails from here on: its
+    /// owner opens a new one.
     #[error("the index of waiting records failed: {0}")]
     Failed(#[source] BoxError),
 }

@@ -24,6 +24,7 @@ pub mod memory;
 pub mod reader;
 pub mod record;
 pub mod topic;
+pub mod watched;
 pub mod writer;
 
 pub use error::{AppendError, BoxError, GroupError, Outcome, ReadError, TopicError};
@@ -33,4 +34,5 @@ pub use log::EventLog;
 pub use reader::{Bounds, ReadLimit, Reader};
 pub use record::{Header, NewRecord, Offset, Record, TopicPartition};
 pub use topic::{Action, Plan, TopicInfo, TopicSpec};
+pub use watched::Watched;
 pub use writer::{Appended, Appending, Writer, WriterKind, WriterSpec};

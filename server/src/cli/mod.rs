@@ -1,15 +1,30 @@
 //! The command line, as it is written.
 
+mod api;
+mod endpoints;
+mod events;
+mod listen;
 mod log;
+mod serve;
 mod values;
 
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+pub(crate) use api::{ApiArgs, Moment, PageArgs, TimeArgs};
+pub(crate) use endpoints::{
+    CreateArgs, EndpointListArgs, EndpointsAction, EndpointsCommand, FieldArgs, UpdateArgs,
+};
+pub(crate) use events::{
+    DeliveriesAction, DeliveriesCommand, DeliveryListArgs, DlqAction, DlqCommand, DlqListArgs,
+    EventListArgs, EventsAction, EventsCommand, SendArgs, WhichArgs,
+};
+pub(crate) use listen::ListenArgs;
 pub(crate) use log::{
     AppendArgs, DumpArgs, LogAction, LogArgs, LogCommand, PlanArgs, TailArgs, TopicArgs, TopicsArgs,
 };
+pub(crate) use serve::ServeArgs;
 
 const SETTINGS: &str = "\
 Settings:
@@ -57,16 +72,16 @@ pub(crate) struct ProcessArgs {
         hide_env_values = true
     )]
     pub(crate) log_format: LogFormat,
-    /// Which log lines are written: error, warn, info, debug, trace, or one a module
+    /// Which log lines are written: error, warn, info, debug, trace, or one a module; warn when not
+    /// given, info for `serve`
     #[arg(
         long,
         global = true,
         value_name = "LEVEL",
-        default_value = "warn",
         env = "POSTRIDER_LOG_LEVEL",
         hide_env_values = true
     )]
-    pub(crate) log_level: String,
+    pub(crate) log_level: Option<String>,
 }
 
 /// How log lines look.
@@ -81,6 +96,36 @@ pub(crate) enum LogFormat {
 /// What is to be done.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    /// Take events in and deliver them: everything in one process
+    Serve(ServeArgs),
+    /// Send an event
+    Send(SendArgs),
+    /// Where events go
+    Endpoints(EndpointsCommand),
+    /// What happened, and what became of it
+    Events(EventsCommand),
+    /// Events on their way to one endpoint
+    Deliveries(DeliveriesCommand),
+    /// Dead letters: deliveries that failed for good
+    Dlq(DlqCommand),
+    /// A receiver to develop against: verifies signatures, prints what comes
+    Listen(ListenArgs),
     /// What is in the log, as it is stored; secrets never show
     Log(LogCommand),
+}
+
+impl Command {
+    /// Which log lines are written unless somebody says otherwise.
+    pub(crate) const fn default_log_level(&self) -> &'static str {
+        match self {
+            Self::Serve(_) => "info",
+            Self::Send(_)
+            | Self::Endpoints(_)
+            | Self::Events(_)
+            | Self::Deliveries(_)
+            | Self::Dlq(_)
+            | Self::Listen(_)
+            | Self::Log(_) => "warn",
+        }
+    }
 }

@@ -26,6 +26,7 @@ use crate::output::Output;
 
 pub(crate) use place::Place;
 pub(crate) use target::Target;
+pub(crate) use wanted::topics as wanted_topics;
 
 /// Runs one of the commands.
 pub(crate) async fn run(command: LogCommand, output: &mut Output) -> Result<()> {

@@ -35,7 +35,7 @@ const KAFKA_PARTITIONS: u32 = 32;
 ///
 /// # Errors
 /// A retention that would forget what is still needed.
-pub(super) fn topics(args: &TopicArgs, target: &Target) -> Result<Vec<TopicSpec>> {
+pub(crate) fn topics(args: &TopicArgs, target: &Target) -> Result<Vec<TopicSpec>> {
     check(args)?;
     Ok(Topic::all()
         .into_iter()

@@ -11,7 +11,7 @@ use std::io::{self, BufWriter, ErrorKind, Write};
 use anyhow::Result;
 use serde::Serialize;
 
-pub(crate) use safe::{safe, safe_text};
+pub(crate) use safe::{misleads, safe, safe_text};
 pub(crate) use table::Table;
 pub(crate) use units::{bytes, kept, rfc3339};
 

@@ -38,4 +38,10 @@ impl Table {
     pub(crate) fn print(&self, to: &mut Output) -> Result<()> {
         self.0.lines().try_for_each(|line| to.line(line.trim_end()))
     }
+
+    /// Prints it without its headings.
+    pub(crate) fn print_rows(&self, to: &mut Output) -> Result<()> {
+        let mut rows = self.0.lines().skip(1);
+        rows.try_for_each(|line| to.line(line.trim_end()))
+    }
 }

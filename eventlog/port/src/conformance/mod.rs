@@ -10,6 +10,7 @@
 
 pub mod cutting;
 pub mod groups;
+pub mod lane_index;
 pub mod reading;
 pub mod retention;
 pub mod topics;
@@ -130,7 +131,26 @@ macro_rules! conformance_suite {
     };
 }
 
-/// The expansion of [`conformance_suite!`](crate::conformance_suite).
+/// Makes a test of every case of the index of waiting records. `$fixture` is an expression that
+/// makes a [`lane_index::Fixture`], awaited.
+#[macro_export]
+macro_rules! lane_index_suite {
+    ([$($runtime:tt)*], $fixture:expr) => {
+        $crate::conformance_cases! { [$($runtime)*], $fixture,
+            lane_index: [
+                notes_come_back_in_order,
+                lanes_and_partitions_are_apart,
+                a_note_written_again_is_there_once,
+                what_is_forgotten_is_gone,
+                a_full_lane_takes_nothing,
+                a_later_owner_begins_empty,
+                records_come_back_whole,
+            ],
+        }
+    };
+}
+
+/// The expansion of [`conformance_suite!`](crate::conformance_suite) and [`lane_index_suite!`](crate::lane_index_suite).
 #[doc(hidden)]
 #[macro_export]
 macro_rules! conformance_cases {

@@ -5,6 +5,7 @@
 //! Deterministic on a single-threaded runtime: the same seed and the same calls give the same log.
 
 mod faults;
+mod index;
 mod partition;
 mod reader;
 mod state;
@@ -22,6 +23,7 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 pub use faults::Faults;
+pub use index::MemoryLaneIndexes;
 
 use self::reader::MemoryReader;
 use self::state::State;
@@ -142,7 +144,7 @@ impl EventLog for MemoryLog {
         from: Offset,
     ) -> Result<Box<dyn Reader>, ReadError> {
         let bounds = self.shared.state.lock().watch(partition)?;
-        bounds.borrow().check(partition, from)?;
+        bounds.get().check(partition, from)?;
         let shared = Arc::clone(&self.shared);
         Ok(Box::new(MemoryReader::new(
             shared,

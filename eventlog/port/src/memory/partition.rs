@@ -1,43 +1,44 @@
 //! The records of one partition.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use domain::time::Timestamp;
-use tokio::sync::watch;
 
 use crate::reader::Bounds;
 use crate::record::{NewRecord, Offset, Record};
 use crate::topic::TopicSpec;
+use crate::watched::Watched;
 use crate::writer::Appended;
 
 pub(super) struct Partition {
     records: VecDeque<Record>,
     bytes: u64,
     newest: Timestamp,
-    bounds: watch::Sender<Bounds>,
+    bounds: Arc<Watched<Bounds>>,
 }
 
 impl Partition {
     pub(super) fn new() -> Self {
-        let (bounds, _) = watch::channel(Bounds { start: 0, end: 0 });
         Self {
             records: VecDeque::new(),
             bytes: 0,
             newest: Timestamp::default(),
-            bounds,
+            bounds: Arc::new(Watched::new(Bounds { start: 0, end: 0 })),
         }
     }
 
     pub(super) fn bounds(&self) -> Bounds {
-        *self.bounds.borrow()
+        self.bounds.get()
     }
 
-    pub(super) fn watch(&self) -> watch::Receiver<Bounds> {
-        self.bounds.subscribe()
+    pub(super) fn watch(&self) -> Arc<Watched<Bounds>> {
+        Arc::clone(&self.bounds)
     }
 
     pub(super) fn append(&mut self, record: NewRecord, now: Timestamp) -> Appended {
-        let offset = self.bounds().end;
+        let bounds = self.bounds();
+        let offset = bounds.end;
         self.newest = self.newest.max(now);
         self.bytes += record.size() as u64;
         let NewRecord {
@@ -52,7 +53,10 @@ impl Partition {
             headers,
             value,
         });
-        self.bounds.send_modify(|bounds| bounds.end = offset + 1);
+        self.bounds.set(Bounds {
+            end: offset + 1,
+            ..bounds
+        });
         Appended {
             offset,
             appended_at: self.newest,
@@ -91,7 +95,8 @@ impl Partition {
             .retention
             .map(|retention| now.saturating_sub(retention));
         let too_old = |record: &Record| horizon.is_some_and(|horizon| record.appended_at < horizon);
-        let mut start = self.bounds().start;
+        let bounds = self.bounds();
+        let mut start = bounds.start;
         while let Some(oldest) = self.records.front() {
             let too_many = spec.retention_bytes.is_some_and(|most| self.bytes > most);
             if !too_old(oldest) && !too_many {
@@ -101,8 +106,8 @@ impl Partition {
             start = oldest.offset + 1;
             self.records.pop_front();
         }
-        if start != self.bounds().start {
-            self.bounds.send_modify(|bounds| bounds.start = start);
+        if start != bounds.start {
+            self.bounds.set(Bounds { start, ..bounds });
         }
     }
 }

@@ -3,18 +3,18 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use tokio::sync::watch;
 
 use super::Shared;
 use crate::error::ReadError;
 use crate::reader::{Bounds, ReadLimit, Reader};
 use crate::record::{Offset, Record, TopicPartition};
+use crate::watched::Watched;
 
 pub(super) struct MemoryReader {
     shared: Arc<Shared>,
     partition: TopicPartition,
     position: Offset,
-    bounds: watch::Receiver<Bounds>,
+    bounds: Arc<Watched<Bounds>>,
 }
 
 impl MemoryReader {
@@ -22,7 +22,7 @@ impl MemoryReader {
         shared: Arc<Shared>,
         partition: TopicPartition,
         position: Offset,
-        bounds: watch::Receiver<Bounds>,
+        bounds: Arc<Watched<Bounds>>,
     ) -> Self {
         Self {
             shared,
@@ -47,8 +47,7 @@ impl Reader for MemoryReader {
         let arrived = self
             .bounds
             .wait_for(|bounds| bounds.end > position || bounds.start > position);
-        // What it returns holds a lock on the bounds.
-        drop(tokio::time::timeout(limit.wait, arrived).await);
+        let _late = tokio::time::timeout(limit.wait, arrived).await;
         let records = self.read(limit)?;
         self.position = records.last().map_or(position, |last| last.offset + 1);
         Ok(records)

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use domain::chance::Chance;
 use domain::time::Clock;
-use tokio::sync::{OwnedSemaphorePermit, watch};
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 
 use super::faults::{Fate, Faults};
@@ -15,6 +15,7 @@ use crate::error::{AppendError, ReadError};
 use crate::reader::Bounds;
 use crate::record::{NewRecord, TopicPartition};
 use crate::topic::{TopicInfo, TopicSpec};
+use crate::watched::Watched;
 use crate::writer::{Appended, WriterKind};
 
 pub(super) type WriterId = u64;
@@ -131,10 +132,7 @@ impl State {
         Ok(partition)
     }
 
-    pub(super) fn watch(
-        &mut self,
-        of: &TopicPartition,
-    ) -> Result<watch::Receiver<Bounds>, ReadError> {
+    pub(super) fn watch(&mut self, of: &TopicPartition) -> Result<Arc<Watched<Bounds>>, ReadError> {
         Ok(self.partition(of)?.watch())
     }
 

@@ -11,7 +11,7 @@ use parking_lot::Mutex;
 use schemas::ids::{DeliveryId, EndpointId, EventId};
 use schemas::text::TenantId;
 use schemas::topics::Topic;
-use tokio::sync::watch;
+use tokio::sync::Notify;
 
 pub use keys::MemoryKeys;
 
@@ -22,18 +22,11 @@ use crate::row::{Accounting, DeliveryRow, EndpointRow, EventRow, MinuteRow, minu
 use crate::views::{Batch, Progress, Selection, Sought, Undelivered, ViewError, ViewWriter, Views};
 
 /// Views that live as long as their handles.
+#[derive(Default)]
 pub struct MemoryViews {
     state: Mutex<State>,
-    written: watch::Sender<()>,
-}
-
-impl Default for MemoryViews {
-    fn default() -> Self {
-        Self {
-            state: Mutex::default(),
-            written: watch::Sender::new(()),
-        }
-    }
+    /// Wakes in the order of waiting, which `watch` does not.
+    written: Notify,
 }
 
 impl MemoryViews {
@@ -110,14 +103,12 @@ impl Views for MemoryViews {
     }
 
     async fn passed(&self, ends: &BTreeMap<(Topic, u32), u64>) -> Result<(), ViewError> {
-        let mut written = self.written.subscribe();
         loop {
-            written.mark_unchanged();
+            let written = self.written.notified();
             if self.state.lock().has_passed(ends) {
                 return Ok(());
             }
-            // The sender lives as long as `self`.
-            drop(written.changed().await);
+            written.await;
         }
     }
 }
@@ -150,7 +141,7 @@ impl ViewWriter for MemoryViews {
 
     async fn write(&self, batch: Batch) -> Result<(), ViewError> {
         self.state.lock().write(batch)?;
-        self.written.send_replace(());
+        self.written.notify_waiters();
         Ok(())
     }
 
@@ -172,7 +163,7 @@ impl ViewWriter for MemoryViews {
 
     async fn clear(&self) -> Result<(), ViewError> {
         *self.state.lock() = State::default();
-        self.written.send_replace(());
+        self.written.notify_waiters();
         Ok(())
     }
 }

@@ -1,0 +1,366 @@
+//! The HTTP door, request by request.
+
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use axum::body::Body;
+use eventlog_port::memory::Faults;
+use http::{Request, StatusCode};
+use http_body_util::BodyExt as _;
+use ingest::{Config, Ingest};
+use problem::Caller;
+use schemas::accepted::Accepted;
+use schemas::actor::Actor;
+use schemas::control::EndpointState;
+use schemas::ids::DeliveryId;
+use schemas::inbox::{Door, InboxEvent};
+use schemas::origin::{Acceptance, Run};
+use schemas::topics::Topic;
+use serde_json::{Value, json};
+use tower::ServiceExt as _;
+
+use crate::world::{INBOX, World, endpoint, endpoint_id};
+
+struct Reply {
+    status: StatusCode,
+    headers: http::HeaderMap,
+    body: Value,
+}
+
+async fn send(ingest: &Ingest, body: impl Into<Body>, headers: &[(&str, &str)]) -> Reply {
+    let mut request = Request::post("/api/v1/events").extension(Caller {
+        tenant: "default".parse().unwrap(),
+        actor: Actor::Local,
+    });
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    let request = request.body(body.into()).unwrap();
+    let response = ingest.http().oneshot(request).await.unwrap();
+    let (head, body) = response.into_parts();
+    let body = body.collect().await.unwrap().to_bytes();
+    Reply {
+        status: head.status,
+        headers: head.headers,
+        body: serde_json::from_slice(&body).unwrap(),
+    }
+}
+
+fn event(event_type: &str) -> Value {
+    json!({"event_type": event_type, "payload": {"n": 1}})
+}
+
+async fn post(ingest: &Ingest, body: &Value) -> Reply {
+    send(ingest, body.to_string(), &[]).await
+}
+
+async fn world() -> (World, Ingest) {
+    let mut world = World::new(1).await;
+    world.put(endpoint(1, &["order.*"], None)).await;
+    world.put(endpoint(2, &[], None)).await;
+    world.put(endpoint(3, &["user.made"], None)).await;
+    let ingest = world.ingest(Config::default()).await;
+    (world, ingest)
+}
+
+async fn inbox(world: &World) -> Vec<(u32, u64, InboxEvent)> {
+    let mut all = Vec::new();
+    for partition in 0..INBOX {
+        for record in world.records(Topic::Inbox, partition).await {
+            let offset = record.offset;
+            let event = InboxEvent::decode(&record.into_parts()).unwrap();
+            all.push((partition, offset, event));
+        }
+    }
+    all
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_addressed_event_is_one_record_where_its_endpoint_lives() {
+    let (world, ingest) = world().await;
+    let trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+    let mut body = event("order.paid");
+    body["endpoint_id"] = json!(endpoint_id(1));
+    body["priority"] = json!("high");
+    body["source"] = json!("/shop");
+    body["tags"] = json!(["a", "b"]);
+    body["ordering_key"] = json!("customer-\u{e9}");
+    let headers = [("traceparent", trace)];
+    let reply = send(&ingest, body.to_string(), &headers).await;
+    assert_eq!(reply.status, StatusCode::ACCEPTED, "{}", reply.body);
+    let delivery = DeliveryId::derive(Acceptance::events(1, 0), endpoint_id(1), Run::First);
+    let id = reply.body["event_id"].as_str().unwrap().to_owned();
+    assert_eq!(
+        reply.body,
+        json!({
+            "event_id": id, "status": "accepted", "duplicate": false, "topic": "events",
+            "partition": 1, "offset": 0,
+            "deliveries": [{"delivery_id": delivery, "endpoint_id": endpoint_id(1)}],
+        })
+    );
+    let records = world.records(Topic::Events, 1).await;
+    let [record] = <[_; 1]>::try_from(records).unwrap();
+    let accepted = Accepted::decode(&record.into_parts()).unwrap();
+    assert_eq!(accepted.routed, None);
+    assert_eq!(accepted.control, 3);
+    let addressed = accepted.addressed;
+    assert_eq!(addressed.id.as_str(), id);
+    assert!(addressed.id.uuid().is_some());
+    assert_eq!(addressed.endpoint, endpoint_id(1));
+    assert_eq!(addressed.priority.as_str(), "high");
+    assert_eq!(addressed.ordering_key.unwrap().as_str(), "customer-\u{e9}");
+    assert_eq!(addressed.envelope.trace_parent.unwrap().as_str(), trace);
+    assert_eq!(addressed.envelope.tags.unwrap().as_str(), "a,b");
+    assert_eq!(addressed.envelope.source.as_str(), "/shop");
+    assert_eq!(inbox(&world).await, []);
+}
+
+#[tokio::test(start_paused = true)]
+async fn by_subscription_one_record_says_every_route() {
+    let (world, ingest) = world().await;
+    let reply = post(&ingest, &event("order.paid")).await;
+    assert_eq!(reply.status, StatusCode::ACCEPTED);
+    let [(partition, offset, stored)] = <[_; 1]>::try_from(inbox(&world).await).unwrap();
+    let Door::Http(door) = stored.door else {
+        panic!("not ours")
+    };
+    let to: Vec<_> = door.routes.as_slice().iter().collect();
+    assert_eq!(to.len(), 2);
+    assert_eq!((to[0].endpoint, to[0].partition), (endpoint_id(1), 1));
+    assert_eq!((to[1].endpoint, to[1].partition), (endpoint_id(2), 2));
+    assert_eq!(door.idempotency_window, None);
+    let acceptance = Acceptance::inbox(partition, offset);
+    let deliveries: Vec<Value> = [1, 2]
+        .map(|number| {
+            let id = DeliveryId::derive(acceptance, endpoint_id(number), Run::First);
+            json!({"delivery_id": id, "endpoint_id": endpoint_id(number)})
+        })
+        .to_vec();
+    assert_eq!(reply.body["deliveries"], json!(deliveries));
+    assert_eq!(reply.body["topic"], "inbox");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_nobody_subscribes_to_is_stored_all_the_same() {
+    let (world, ingest) = world().await;
+    let only = endpoint(2, &["never.sent"], Some(1));
+    world.put(only).await;
+    let reply = post(&ingest, &event("nothing.known")).await;
+    assert_eq!(reply.status, StatusCode::ACCEPTED);
+    assert_eq!(reply.body["status"], "no_route");
+    assert_eq!(reply.body["deliveries"], json!([]));
+    assert_eq!(inbox(&world).await.len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn payloads_arrive_byte_for_byte() {
+    let (world, ingest) = world().await;
+    let payloads = [
+        r#"{"amount": 99.90, "id":9007199254740993,  "a":1,"a":2, "e":"\u00e9","é":"é" }"#,
+        "[1.0e+2,\t-0 , \"\\ud800\"]",
+        "\"text\"",
+        "null",
+        "0.10",
+    ];
+    for payload in payloads {
+        let body = format!("{{\"payload\" : {payload} ,\"event_type\":\"a\"}}");
+        let reply = send(&ingest, body, &[]).await;
+        assert_eq!(reply.status, StatusCode::ACCEPTED, "{}", reply.body);
+        let at = reply.body["offset"].as_u64().unwrap();
+        let partition = reply.body["partition"].as_u64().unwrap();
+        let stored = inbox(&world).await;
+        let found = stored
+            .iter()
+            .find(|(p, o, _)| (u64::from(*p), *o) == (partition, at));
+        assert_eq!(found.unwrap().2.payload, payload.as_bytes());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn endpoints_that_cannot_take_it() {
+    let (world, ingest) = world().await;
+    let mut disabled = endpoint(2, &[], Some(1));
+    disabled.state = EndpointState::Disabled;
+    world.put(disabled).await;
+    for (number, status, code) in [
+        (9, StatusCode::NOT_FOUND, "endpoint_not_found"),
+        (2, StatusCode::UNPROCESSABLE_ENTITY, "endpoint_inactive"),
+        (
+            3,
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "endpoint_not_subscribed",
+        ),
+    ] {
+        let mut body = event("order.paid");
+        body["endpoint_id"] = json!(endpoint_id(number));
+        let reply = post(&ingest, &body).await;
+        assert_eq!(reply.status, status);
+        assert_eq!(reply.body["code"], code);
+    }
+    for partition in 0..4 {
+        assert!(world.records(Topic::Events, partition).await.is_empty());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_repeat_is_answered_with_its_first_and_another_payload_refused() {
+    let (world, ingest) = world().await;
+    let mut body = event("order.paid");
+    body["endpoint_id"] = json!(endpoint_id(1));
+    let key = [("idempotency-key", "k1")];
+    let first = send(&ingest, body.to_string(), &key).await;
+    assert_eq!(first.status, StatusCode::ACCEPTED);
+    assert_eq!(first.body["topic"], "inbox");
+    assert!(!first.headers.contains_key("idempotent-replayed"));
+    let again = send(&ingest, body.to_string(), &key).await;
+    assert_eq!(again.status, StatusCode::ACCEPTED);
+    assert_eq!(again.headers["idempotent-replayed"], "true");
+    let mut expected = first.body.clone();
+    expected["duplicate"] = json!(true);
+    assert_eq!(again.body, expected);
+    let other = body.to_string().replace("{\"n\":1}", "{\"n\": 1}");
+    let other = send(&ingest, other, &key).await;
+    assert_eq!(other.status, StatusCode::CONFLICT);
+    assert_eq!(other.body["code"], "idempotency_mismatch");
+    assert_eq!(inbox(&world).await.len(), 1);
+    // Once the window is over it is another event.
+    tokio::time::advance(Duration::from_secs(24 * 3_600)).await;
+    let later = send(&ingest, body.to_string(), &key).await;
+    assert_eq!(later.body["duplicate"], false);
+    assert_ne!(later.body["event_id"], first.body["event_id"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_event_id_is_the_key_too() {
+    let (world, ingest) = world().await;
+    let mut body = event("order.paid");
+    body["event_id"] = json!("order-7");
+    let first = post(&ingest, &body).await;
+    assert_eq!(first.body["event_id"], "order-7");
+    assert_eq!(post(&ingest, &body).await.body["duplicate"], true);
+    body["idempotency_key"] = json!("order-7");
+    assert_eq!(post(&ingest, &body).await.body["duplicate"], true);
+    body["idempotency_key"] = json!("other");
+    let refused = post(&ingest, &body).await;
+    assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert_eq!(refused.body["errors"][0]["pointer"], "/idempotency_key");
+    let [(_, _, stored)] = <[_; 1]>::try_from(inbox(&world).await).unwrap();
+    assert_eq!(stored.idempotency_key.unwrap().as_str(), "order-7");
+}
+
+#[tokio::test(start_paused = true)]
+async fn with_the_keyed_store_down_events_are_still_taken() {
+    let (world, ingest) = world().await;
+    world.keys.down.store(true, Ordering::SeqCst);
+    let reply = send(&ingest, event("a").to_string(), &[("idempotency-key", "k")]).await;
+    assert_eq!(reply.status, StatusCode::ACCEPTED);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_the_log_does_not_confirm_is_never_a_202() {
+    let (world, ingest) = world().await;
+    let cases = [
+        (
+            Faults {
+                refuse_one_in: 1,
+                ..Faults::default()
+            },
+            "log_unavailable",
+        ),
+        (
+            Faults {
+                lose_answer_one_in: 1,
+                ..Faults::default()
+            },
+            "log_unconfirmed",
+        ),
+        (
+            Faults {
+                vanish_one_in: 1,
+                ..Faults::default()
+            },
+            "log_unconfirmed",
+        ),
+        (
+            Faults {
+                latency: Duration::from_secs(1_000),
+                ..Faults::default()
+            },
+            "log_unconfirmed",
+        ),
+    ];
+    for (faults, code) in cases {
+        world.log.set_faults(faults);
+        let reply = post(&ingest, &event("order.paid")).await;
+        assert_eq!(reply.status, StatusCode::SERVICE_UNAVAILABLE);
+        assert_eq!(reply.body["code"], code);
+        assert!(reply.headers.contains_key("retry-after"));
+    }
+    world.log.set_faults(Faults::default());
+    world.log.cut_power();
+    let broken = post(&ingest, &event("order.paid")).await;
+    assert_eq!(broken.status, StatusCode::SERVICE_UNAVAILABLE);
+    let mended = post(&ingest, &event("order.paid")).await;
+    assert_eq!(mended.status, StatusCode::ACCEPTED, "a new writer is made");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_log_that_takes_no_more_refuses_soon() {
+    let (mut world, _) = world().await;
+    let config = Config {
+        max_in_flight: 2,
+        ..Config::default()
+    };
+    let ingest = world.ingest(config).await;
+    world.log.set_faults(Faults {
+        latency: Duration::from_secs(5),
+        ..Faults::default()
+    });
+    let begun = tokio::time::Instant::now();
+    let body = event("order.paid");
+    let replies = futures_util::future::join_all((0..3).map(|_| post(&ingest, &body))).await;
+    let statuses: Vec<_> = replies.iter().map(|reply| reply.status.as_u16()).collect();
+    assert_eq!(statuses, [202, 202, 503]);
+    assert_eq!(replies[2].body["code"], "overloaded");
+    assert!(begun.elapsed() >= Duration::from_millis(500));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_not_built_says_so() {
+    let (_world, ingest) = world().await;
+    let body = || event("a").to_string();
+    for headers in [
+        ("content-type", "application/cloudevents+json"),
+        (
+            "content-type",
+            "Application/CloudEvents-batch+json; charset=utf-8",
+        ),
+        ("ce-specversion", "1.0"),
+    ] {
+        let reply = send(&ingest, body(), &[headers]).await;
+        assert_eq!(reply.status, StatusCode::UNPROCESSABLE_ENTITY);
+        assert_eq!(reply.body["code"], "not_supported_yet");
+    }
+    let request = Request::post("/api/v1/events/batch").body(Body::empty());
+    let response = ingest.http().oneshot(request.unwrap()).await.unwrap();
+    assert_eq!(response.status(), StatusCode::UNPROCESSABLE_ENTITY);
+}
+
+#[tokio::test(start_paused = true)]
+async fn metrics_have_the_names_of_the_interface() {
+    let (world, ingest) = world().await;
+    post(&ingest, &event("order.paid")).await;
+    post(&ingest, &json!({})).await;
+    send(&ingest, "{", &[]).await;
+    let mut text = String::new();
+    prometheus_client::encoding::text::encode(&mut text, &world.registry).unwrap();
+    for line in [
+        "events_accepted_total 1",
+        "events_rejected_total{reason=\"event_type_missing\"} 1",
+        "events_rejected_total{reason=\"invalid_json\"} 1",
+        "ingest_duration_seconds_count 1",
+        "append_duration_seconds_count 1",
+    ] {
+        assert!(text.lines().any(|l| l == line), "{line} in\n{text}");
+    }
+}

@@ -1,0 +1,243 @@
+//! The fold of an owner's partition: `events`, the tiers, `attempts`, `dead-letters`.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use projections_port::{
+    Advance, Batch, DeliveryChange, DeliveryRow, DeliveryState, EndpointRow, EventChange,
+    MinuteRow, Progress, Sought,
+};
+use schemas::ids::{DeliveryId, EndpointId};
+use schemas::topics::Topic;
+
+use super::delivery::{self, Said};
+use super::facts::{self, Fact};
+use super::names::Names;
+use super::statistics::{Minute, Statistics, minute};
+use super::{Place, Taken, TooNew, attempts};
+
+/// Rows of deliveries that haven't ended are held between turns, this many: most end in the next.
+const MOST_HELD: usize = 4_096;
+
+/// A fold of one partition.
+pub(crate) struct Deliveries {
+    partition: u32,
+    places: BTreeMap<Topic, Place>,
+    rows: BTreeMap<DeliveryId, Held>,
+    statistics: Statistics,
+    names: Names,
+    reads_ahead: bool,
+}
+
+struct Held {
+    row: Option<DeliveryRow>,
+    /// The state that the store has of this fold.
+    was: Option<DeliveryState>,
+    changed: bool,
+}
+
+/// What a turn says, and the rows that it needs of the store before it can be folded.
+pub(crate) struct Turn {
+    facts: Vec<Fact>,
+    /// Deliveries.
+    pub(crate) sought: Vec<Sought>,
+    /// Minutes.
+    pub(crate) minutes: Vec<Minute>,
+    /// Endpoints.
+    pub(crate) endpoints: Vec<EndpointId>,
+}
+
+/// The rows that a turn asked for.
+pub(crate) struct Found {
+    pub(crate) rows: Vec<DeliveryRow>,
+    pub(crate) minutes: Vec<MinuteRow>,
+    pub(crate) endpoints: Vec<Option<EndpointRow>>,
+}
+
+impl Deliveries {
+    /// Goes on from `progress`. With `reads_ahead`, `events` is always read further than any record
+    /// that names one of it: then an event that is new has no row yet, and none is looked for.
+    pub(crate) fn new(
+        partition: u32,
+        progress: impl IntoIterator<Item = (Topic, Progress)>,
+        reads_ahead: bool,
+    ) -> Self {
+        let places = progress.into_iter();
+        Self {
+            partition,
+            places: places
+                .map(|(topic, now)| (topic, Place::new(topic, now)))
+                .collect(),
+            rows: BTreeMap::new(),
+            statistics: Statistics::default(),
+            names: Names::default(),
+            reads_ahead,
+        }
+    }
+
+    /// Reads what a turn brought, `events` first.
+    pub(crate) fn read(&mut self, taken: Vec<Taken>) -> Result<Turn, TooNew> {
+        let mut facts = Vec::with_capacity(taken.iter().map(|taken| taken.records.len()).sum());
+        for taken in taken {
+            let place = self.places.entry(taken.topic);
+            let place = place.or_insert_with(|| Place::new(taken.topic, Progress::default()));
+            for record in taken.records {
+                facts.extend(facts::read(place, self.partition, record, &mut self.names)?);
+            }
+            place.now.offset = taken.position;
+        }
+        let mut turn = Turn {
+            sought: self.sought(&facts),
+            minutes: Vec::new(),
+            endpoints: Vec::new(),
+            facts,
+        };
+        self.wanted(&mut turn);
+        Ok(turn)
+    }
+
+    fn sought(&self, facts: &[Fact]) -> Vec<Sought> {
+        let mut sought = BTreeMap::new();
+        let mut new = BTreeSet::new();
+        let mut seek = |id, said: Option<&Said>, new: &BTreeSet<DeliveryId>| {
+            if self.rows.contains_key(&id) || new.contains(&id) {
+                return;
+            }
+            let at = said.map(|said| (said.row.tenant.clone(), said.row.cursor()));
+            sought.entry(id).or_insert(Sought { id, at });
+        };
+        for fact in facts {
+            match fact {
+                Fact::Accepted(said, _) if self.reads_ahead => drop(new.insert(said.row.id)),
+                Fact::Accepted(said, _) | Fact::Outcome(said) => {
+                    seek(said.row.id, Some(said), &new);
+                }
+                Fact::Started(starts) => {
+                    starts.iter().for_each(|(id, _)| seek(*id, None, &new));
+                }
+                Fact::Circuit(..) => {}
+            }
+        }
+        sought.into_values().collect()
+    }
+
+    fn wanted(&self, turn: &mut Turn) {
+        let (mut minutes, mut endpoints) = (BTreeSet::new(), BTreeSet::new());
+        for fact in &turn.facts {
+            match fact {
+                Fact::Outcome(said) => {
+                    minutes.insert(minute(said, said.row.since));
+                    endpoints.insert(said.row.endpoint);
+                }
+                Fact::Circuit(endpoint, _) => drop(endpoints.insert(*endpoint)),
+                Fact::Accepted(..) | Fact::Started(_) => {}
+            }
+        }
+        turn.minutes = self.statistics.unknown_minutes(minutes);
+        turn.endpoints = self.statistics.unknown_endpoints(endpoints);
+    }
+
+    /// Folds a turn, given what it asked for.
+    pub(crate) fn fold(&mut self, turn: Turn, found: Found) -> Batch {
+        for row in found.rows {
+            self.know(row);
+        }
+        for (minute, row) in turn.minutes.into_iter().zip(found.minutes) {
+            self.statistics.know_minute(minute, row);
+        }
+        for (endpoint, row) in turn.endpoints.into_iter().zip(found.endpoints) {
+            self.statistics.know_endpoint(endpoint, row);
+        }
+        let mut batch = Batch::default();
+        for fact in turn.facts {
+            self.apply(fact, &mut batch);
+        }
+        batch.deliveries = self.take_changed();
+        self.statistics.take_into(&mut batch);
+        batch.progress = self.advances();
+        batch
+    }
+
+    fn know(&mut self, row: DeliveryRow) {
+        let was = (!row.is_only_routed()).then_some(row.state);
+        self.rows.entry(row.id).or_insert(Held {
+            was,
+            changed: false,
+            row: Some(row),
+        });
+    }
+
+    fn apply(&mut self, fact: Fact, batch: &mut Batch) {
+        match fact {
+            Fact::Accepted(said, event) => {
+                let new = event.map(|row| EventChange {
+                    was: None,
+                    row: *row,
+                });
+                batch.events.extend(new);
+                self.say(said);
+            }
+            Fact::Outcome(said) => {
+                self.statistics.count(&said, said.row.since);
+                self.say(said);
+            }
+            Fact::Started(starts) => {
+                for (id, start) in starts {
+                    // One whose delivery retention has taken is shown nowhere.
+                    if let Some(held) = self.rows.get_mut(&id)
+                        && let Some(row) = &mut held.row
+                    {
+                        held.changed |= attempts::add(&mut row.attempts, start);
+                    }
+                }
+            }
+            Fact::Circuit(endpoint, row) => self.statistics.circuit(endpoint, row),
+        }
+    }
+
+    fn say(&mut self, said: Said) {
+        let held = self.rows.entry(said.row.id).or_insert(Held {
+            row: None,
+            was: None,
+            changed: false,
+        });
+        held.changed |= delivery::fold(&mut held.row, said);
+    }
+
+    /// The rows that changed. Those that have ended are given away, the others held, up to a bound.
+    fn take_changed(&mut self) -> Vec<DeliveryChange> {
+        let mut changes = Vec::new();
+        let rows = std::mem::take(&mut self.rows);
+        for (id, mut held) in rows {
+            let Some(row) = held.row.take() else { continue };
+            let state = row.state;
+            let was = held.was.replace(state);
+            let stays = !state.is_end() && self.rows.len() < MOST_HELD;
+            let held_row = if held.changed && stays {
+                changes.push(DeliveryChange {
+                    was,
+                    row: row.clone(),
+                });
+                row
+            } else if held.changed {
+                changes.push(DeliveryChange { was, row });
+                continue;
+            } else if stays {
+                row
+            } else {
+                continue;
+            };
+            held.row = Some(held_row);
+            held.changed = false;
+            self.rows.insert(id, held);
+        }
+        changes
+    }
+
+    fn advances(&mut self) -> Vec<Advance> {
+        let partition = self.partition;
+        let places = self.places.values_mut();
+        places
+            .filter_map(|place| place.advance(partition))
+            .collect()
+    }
+}

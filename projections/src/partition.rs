@@ -1,0 +1,254 @@
+//! Folding one partition, turn by turn.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use eventlog_port::{EventLog, ReadError, TopicPartition};
+use projections_port::{Batch, Progress, ViewError, ViewWriter};
+use schemas::topics::Topic;
+use tokio::time::Instant;
+
+use crate::fold::acceptances::Acceptances;
+use crate::fold::deliveries::{Deliveries, Found};
+use crate::fold::{Taken, TooNew};
+use crate::reading::{From, Reading};
+
+/// A partition that can't be folded on.
+#[derive(Debug, thiserror::Error)]
+pub enum FoldError {
+    /// The log could not be read, or what is to be read next is gone from it: then only a rebuild
+    /// helps.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// The store failed.
+    #[error(transparent)]
+    Views(#[from] ViewError),
+    /// A record of a newer program.
+    #[error(transparent)]
+    TooNew(#[from] TooNew),
+}
+
+impl FoldError {
+    /// Whether beginning again where the rows are may succeed.
+    #[must_use]
+    pub const fn is_retryable(&self) -> bool {
+        match self {
+            Self::Read(error) => error.is_retryable(),
+            Self::Views(ViewError::Unavailable(_) | ViewError::Overtaken { .. }) => true,
+            Self::Views(ViewError::Damaged(_)) | Self::TooNew(_) => false,
+        }
+    }
+}
+
+/// What is claimed: a partition of `events` with all that its owner writes, or one of `inbox` with its
+/// `routed`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Claimed {
+    Deliveries(u32),
+    Acceptances(u32),
+}
+
+impl Claimed {
+    /// The topic whose records come first.
+    pub(crate) const fn leader(self) -> (Topic, u32) {
+        match self {
+            Self::Deliveries(partition) => (Topic::Events, partition),
+            Self::Acceptances(partition) => (Topic::Inbox, partition),
+        }
+    }
+
+    /// The topics whose records follow them.
+    pub(crate) fn followers(self, tiers: &[Topic]) -> Vec<Topic> {
+        match self {
+            Self::Deliveries(_) => {
+                let outputs = [Topic::Attempts, Topic::DeadLetters];
+                outputs.into_iter().chain(tiers.iter().copied()).collect()
+            }
+            Self::Acceptances(_) => vec![Topic::Routed],
+        }
+    }
+}
+
+/// The topics of tiers that the log has, old ones too.
+pub(crate) async fn tiers(log: &dyn EventLog) -> Result<Vec<Topic>, eventlog_port::TopicError> {
+    let topics = log.topics().await?;
+    let parsed = topics.iter().filter_map(|info| info.spec.name.parse().ok());
+    Ok(parsed
+        .filter(|topic| matches!(topic, Topic::Retry(_)))
+        .collect())
+}
+
+/// One partition's fold.
+pub(crate) struct Folding {
+    log: Arc<dyn EventLog>,
+    views: Arc<dyn ViewWriter>,
+    claimed: Claimed,
+    reading: Reading,
+    fold: Fold,
+}
+
+enum Fold {
+    Deliveries(Deliveries),
+    Acceptances(Acceptances),
+}
+
+impl Folding {
+    /// Goes on where the rows are; with `until`, up to there and no further.
+    pub(crate) async fn begin(
+        log: &Arc<dyn EventLog>,
+        views: &Arc<dyn ViewWriter>,
+        claimed: Claimed,
+        tiers: &[Topic],
+        until: Option<&BTreeMap<(Topic, u32), u64>>,
+    ) -> Result<Self, FoldError> {
+        let progress = views.progress().await?;
+        let (leader, partition) = claimed.leader();
+        let from = async |topic| -> Result<From, FoldError> {
+            let known = progress.get(&(topic, partition));
+            let mut from = From::known(&**log, topic, partition, known).await?;
+            if let Some(until) = until {
+                let until = until.get(&(topic, partition)).copied();
+                from.until = until.unwrap_or(0).max(from.offset);
+            }
+            Ok(from)
+        };
+        let leader = from(leader).await?;
+        let mut followers = Vec::new();
+        for topic in claimed.followers(tiers) {
+            followers.push(from(topic).await?);
+        }
+        let places = std::iter::once(&leader).chain(&followers).map(|from| {
+            let known = progress.get(&(from.topic, partition)).cloned();
+            let begin = Progress {
+                offset: from.offset,
+                ..Progress::default()
+            };
+            (from.topic, known.unwrap_or(begin))
+        });
+        let fold = Fold::new(claimed, places.collect());
+        Ok(Self {
+            log: Arc::clone(log),
+            views: Arc::clone(views),
+            claimed,
+            reading: Reading::open(log, partition, leader, followers).await?,
+            fold,
+        })
+    }
+
+    /// Folds turn after turn, one write at most each `pace` while there is nothing to catch up with.
+    /// `wrote` is told how far each topic is after each. Dropping it is a crash: the next one begins
+    /// where the rows are.
+    pub(crate) async fn run(
+        mut self,
+        pace: Duration,
+        turns: &tokio::sync::Semaphore,
+        wrote: impl Fn(Topic, u32, u64),
+    ) -> FoldError {
+        let mut next = Instant::now();
+        loop {
+            if let Err(error) = self.reading.arrived().await {
+                return error.into();
+            }
+            tokio::time::sleep_until(next).await;
+            next = Instant::now() + pace;
+            // Closed never.
+            let turn = turns.acquire().await;
+            match self.turn(&wrote).await {
+                Ok(true) => next = Instant::now(),
+                Ok(false) => {}
+                Err(error) => return error,
+            }
+            drop(turn);
+        }
+    }
+
+    /// Folds up to where it was to stop.
+    pub(crate) async fn finish(&mut self) -> Result<(), FoldError> {
+        while !self.reading.is_finished() {
+            self.reading.arrived().await?;
+            self.turn(&|_, _, _| {}).await?;
+        }
+        Ok(())
+    }
+
+    /// One turn; says whether there is more to read.
+    async fn turn(&mut self, wrote: &impl Fn(Topic, u32, u64)) -> Result<bool, FoldError> {
+        let (taken, more) = self.reading.turn().await?;
+        let batch = match &mut self.fold {
+            Fold::Deliveries(fold) => deliveries(fold, taken, &*self.views).await?,
+            Fold::Acceptances(fold) => {
+                let (_, partition) = self.claimed.leader();
+                acceptances(fold, taken, partition, &*self.log).await?
+            }
+        };
+        let advances = batch.progress.clone();
+        self.views.write(batch).await?;
+        for advance in advances {
+            wrote(advance.topic, advance.partition, advance.to.offset);
+        }
+        Ok(more)
+    }
+}
+
+impl Fold {
+    fn new(claimed: Claimed, mut places: BTreeMap<Topic, Progress>) -> Self {
+        match claimed {
+            Claimed::Deliveries(partition) => {
+                Self::Deliveries(Deliveries::new(partition, places, true))
+            }
+            Claimed::Acceptances(partition) => {
+                let mut place = |topic| places.remove(&topic).unwrap_or_default();
+                let (inbox, routed) = (place(Topic::Inbox), place(Topic::Routed));
+                Self::Acceptances(Acceptances::new(partition, inbox, routed))
+            }
+        }
+    }
+}
+
+pub(crate) async fn deliveries(
+    fold: &mut Deliveries,
+    taken: Vec<Taken>,
+    views: &dyn ViewWriter,
+) -> Result<Batch, FoldError> {
+    let turn = fold.read(taken)?;
+    let mut found = Found {
+        rows: Vec::new(),
+        minutes: Vec::new(),
+        endpoints: Vec::new(),
+    };
+    if !turn.sought.is_empty() {
+        found.rows = views.stored(&turn.sought).await?;
+    }
+    if !turn.minutes.is_empty() {
+        found.minutes = views.stored_minutes(&turn.minutes).await?;
+    }
+    if !turn.endpoints.is_empty() {
+        found.endpoints = views.stored_endpoints(&turn.endpoints).await?;
+    }
+    Ok(fold.fold(turn, found))
+}
+
+async fn acceptances(
+    fold: &mut Acceptances,
+    taken: Vec<Taken>,
+    partition: u32,
+    log: &dyn EventLog,
+) -> Result<Batch, FoldError> {
+    let turn = fold.read(taken)?;
+    let inbox = TopicPartition::of(Topic::Inbox, partition);
+    let mut found = Vec::new();
+    for offset in &turn.missing {
+        let record = match log.read_at(&inbox, *offset).await {
+            Ok(record) => record,
+            // Its row is past retention, too.
+            Err(ReadError::OffsetGone { .. }) => None,
+            Err(error) => return Err(error.into()),
+        };
+        if let Some(record) = record {
+            let accepted = fold.read_accepted(record)?;
+            found.extend(accepted.map(|accepted| (*offset, accepted)));
+        }
+    }
+    Ok(fold.fold(turn, found))
+}

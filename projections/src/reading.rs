@@ -1,0 +1,197 @@
+//! Reading the topics of one partition, a turn at a time.
+//!
+//! One of them *leads*: a record of the others names only records of it that were durable before. So
+//! the others are read first, then the leader up to its end as it was after that; a turn folds the
+//! leader's records first, and the others' only once the leader has come so far. Thus no view ever says what
+//! came of an event without the event.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use eventlog_port::{EventLog, ReadError, ReadLimit, Reader, Record, TopicPartition};
+use futures_util::future::select_all;
+use projections_port::Progress;
+use schemas::topics::Topic;
+
+use crate::fold::Taken;
+
+/// What one turn reads of one topic at most. It bounds memory, and how long the store is written.
+const RECORDS: usize = 1_000;
+const BYTES: usize = 512 << 10;
+
+/// How long a read waits; then it is asked again.
+const WAIT: Duration = Duration::from_secs(30);
+
+/// On a broker offsets may have a gap up to the end: who waited this long has read all there is.
+const SETTLES: Duration = Duration::from_secs(1);
+
+/// The topics of one partition.
+pub(crate) struct Reading {
+    log: Arc<dyn EventLog>,
+    leader: Source,
+    followers: Vec<Source>,
+}
+
+struct Source {
+    topic: Topic,
+    id: TopicPartition,
+    reader: Box<dyn Reader>,
+    buffer: Vec<Record>,
+    /// Behind the buffer.
+    position: u64,
+    /// Where to stop, for who folds up to a given place only.
+    until: u64,
+}
+
+/// A topic, how far it is folded, and where to stop.
+pub(crate) struct From {
+    pub(crate) topic: Topic,
+    pub(crate) offset: u64,
+    pub(crate) until: u64,
+}
+
+impl From {
+    /// Goes on from `progress`, or from the start of what the log holds.
+    pub(crate) async fn known(
+        log: &dyn EventLog,
+        topic: Topic,
+        partition: u32,
+        progress: Option<&Progress>,
+    ) -> Result<Self, ReadError> {
+        let offset = match progress {
+            Some(progress) => progress.offset,
+            None => {
+                log.bounds(&TopicPartition::of(topic, partition))
+                    .await?
+                    .start
+            }
+        };
+        Ok(Self {
+            topic,
+            offset,
+            until: u64::MAX,
+        })
+    }
+}
+
+impl Reading {
+    /// Readers of the leader and its followers.
+    pub(crate) async fn open(
+        log: &Arc<dyn EventLog>,
+        partition: u32,
+        leader: From,
+        followers: Vec<From>,
+    ) -> Result<Self, ReadError> {
+        let mut opened = Vec::with_capacity(followers.len());
+        for from in followers {
+            opened.push(Source::open(&**log, partition, from).await?);
+        }
+        Ok(Self {
+            log: Arc::clone(log),
+            leader: Source::open(&**log, partition, leader).await?,
+            followers: opened,
+        })
+    }
+
+    /// Waits until there is something to fold. Cancelling it loses nothing.
+    pub(crate) async fn arrived(&mut self) -> Result<(), ReadError> {
+        loop {
+            if self.has_something() {
+                return Ok(());
+            }
+            let sources = self.followers.iter_mut().chain([&mut self.leader]);
+            let reads = sources.map(|source| Box::pin(source.fill(WAIT)));
+            select_all(reads).await.0?;
+        }
+    }
+
+    fn has_something(&self) -> bool {
+        let mut sources = self.followers.iter().chain([&self.leader]);
+        sources.any(|source| !source.buffer.is_empty())
+    }
+
+    /// What there is now, and whether there is more.
+    pub(crate) async fn turn(&mut self) -> Result<(Vec<Taken>, bool), ReadError> {
+        for follower in &mut self.followers {
+            follower.fill(Duration::ZERO).await?;
+        }
+        let followed = self
+            .followers
+            .iter()
+            .any(|source| !source.buffer.is_empty());
+        let mut end = 0;
+        if followed {
+            end = self.log.bounds(&self.leader.id).await?.end;
+        }
+        end = end.min(self.leader.until);
+        self.leader.fill(Duration::ZERO).await?;
+        if self.leader.position < end && self.leader.buffer.is_empty() {
+            self.leader.fill(SETTLES).await?;
+        }
+        let came_far_enough = self.leader.position >= end || self.leader.buffer.is_empty();
+        let mut more = self.leader.is_full() || (followed && !came_far_enough);
+        let mut taken = vec![self.leader.take()];
+        if came_far_enough {
+            more |= self.followers.iter().any(Source::is_full);
+            taken.extend(self.followers.iter_mut().map(Source::take));
+        }
+        Ok((taken, more))
+    }
+
+    /// Whether every topic is read up to where it was to stop.
+    pub(crate) fn is_finished(&self) -> bool {
+        let mut sources = self.followers.iter().chain([&self.leader]);
+        sources.all(|source| source.buffer.is_empty() && source.position >= source.until)
+    }
+}
+
+impl Source {
+    async fn open(log: &dyn EventLog, partition: u32, from: From) -> Result<Self, ReadError> {
+        let id = TopicPartition::of(from.topic, partition);
+        let reader = log.reader(&id, from.offset).await?;
+        Ok(Self {
+            topic: from.topic,
+            id,
+            reader,
+            buffer: Vec::new(),
+            position: from.offset,
+            until: from.until,
+        })
+    }
+
+    /// Reads if there is nothing in the buffer.
+    async fn fill(&mut self, wait: Duration) -> Result<(), ReadError> {
+        if !self.buffer.is_empty() {
+            return Ok(());
+        }
+        if self.position >= self.until {
+            if wait > SETTLES {
+                std::future::pending::<()>().await;
+            }
+            return Ok(());
+        }
+        let limit = ReadLimit {
+            records: RECORDS,
+            bytes: BYTES,
+            wait,
+        };
+        self.buffer = self.reader.next(limit).await?;
+        self.position = self.reader.position().min(self.until);
+        let until = self.until;
+        self.buffer.retain(|record| record.offset < until);
+        Ok(())
+    }
+
+    /// Whether the last read was cut short by its limits, or may have been.
+    fn is_full(&self) -> bool {
+        self.buffer.len() >= RECORDS || self.buffer.iter().map(Record::size).sum::<usize>() >= BYTES
+    }
+
+    fn take(&mut self) -> Taken {
+        Taken {
+            topic: self.topic,
+            records: std::mem::take(&mut self.buffer),
+            position: self.position,
+        }
+    }
+}

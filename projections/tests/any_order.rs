@@ -1,0 +1,213 @@
+//! A view equals the fold of the log, from whatever offset and in whatever order it was built (I7).
+#![allow(
+    clippy::unwrap_used,
+    unreachable_pub,
+    missing_docs,
+    reason = "a failed case panics"
+)]
+
+mod world;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use domain::chance::{Chance, Seeded};
+use domain::time::Timestamp;
+use projections::{Config, Deps, rebuild, verify};
+use projections_port::memory::MemoryViews;
+use projections_port::{
+    Batch, DeliveryChange, DeliveryState, Order, PageRequest, Row, Selection, ViewWriter,
+};
+use prometheus_client::registry::Registry;
+use proptest::prelude::*;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use world::World;
+
+/// Projections in a task: dropped, they are a process that was killed.
+fn start(world: &World, views: &Arc<dyn ViewWriter>) -> JoinSet<()> {
+    let deps = Deps {
+        log: Arc::clone(&world.log),
+        views: Arc::clone(views),
+        clock: world.clock(),
+        registry: &mut Registry::default(),
+    };
+    let role = projections::build(Config::default(), deps);
+    let mut running = JoinSet::new();
+    running.spawn(async move { role.run(CancellationToken::new()).await.unwrap() });
+    running
+}
+
+async fn pass(world: &World, views: &Arc<dyn ViewWriter>) {
+    let ends = world.ends().await;
+    let minute = Duration::from_secs(60);
+    let passed = tokio::time::timeout(minute, views.passed(&ends)).await;
+    passed.expect("views come to the end").unwrap();
+}
+
+/// Steps of the world, while projections are started, killed and left alone by chance.
+async fn interleaved(seed: u64, steps: usize) -> (World, Arc<dyn ViewWriter>) {
+    let mut world = World::new(seed).await;
+    let views: Arc<dyn ViewWriter> = Arc::new(MemoryViews::new());
+    let mut chance = Seeded::new(seed ^ 0xfeed);
+    let mut running: Option<JoinSet<()>> = None;
+    for _ in 0..steps {
+        world.step().await;
+        match chance.below(12) {
+            0 => running = Some(start(&world, &views)),
+            1 => running = None,
+            2..5 => {
+                let a_while = Duration::from_micros(chance.below(60_000));
+                tokio::time::sleep(a_while).await;
+            }
+            _ => {}
+        }
+    }
+    drop(running);
+    let running = start(&world, &views);
+    pass(&world, &views).await;
+    drop(running);
+    (world, views)
+}
+
+/// Every row as the log says, by another way through it.
+async fn differences(world: &World, views: &Arc<dyn ViewWriter>) -> Vec<String> {
+    let scratch: Arc<dyn ViewWriter> = Arc::new(MemoryViews::new());
+    let mut told = Vec::new();
+    let report = verify(&world.log, views, &scratch, |difference| {
+        told.push(format!("{difference:?}"));
+    })
+    .await
+    .unwrap();
+    assert_eq!(
+        (report.passed_over, told.len() as u64),
+        (0, report.differences)
+    );
+    told
+}
+
+/// What was folded is what happened.
+async fn check_truth(world: &World, views: &Arc<dyn ViewWriter>) {
+    let truth = &world.truth;
+    let mut deliveries = truth.deliveries.clone();
+    let mut minutes = truth.minutes.clone();
+    for row in views.dump(None, usize::MAX).await.unwrap() {
+        match row {
+            Row::Delivery(row) => {
+                let outcomes = row.attempts.iter().filter(|row| row.has_outcome).count();
+                let found = (row.endpoint, row.state.name(), outcomes);
+                assert_eq!(deliveries.remove(&row.id), Some(found), "{row:?}");
+            }
+            Row::Minute(endpoint, minute, row) => {
+                let found = [row.succeeded, row.failed, row.delivered, row.dead_lettered];
+                let expected = minutes.remove(&(endpoint, minute));
+                assert_eq!(expected, Some(found), "{endpoint} {minute}");
+            }
+            Row::Event(_) | Row::Endpoint(..) | Row::Accounting(..) | Row::Undelivered(..) => {}
+        }
+    }
+    assert!(deliveries.is_empty(), "not in the views: {deliveries:?}");
+    assert!(minutes.is_empty(), "not in the views: {minutes:?}");
+    let (counts, nowhere) = views.totals().await.unwrap();
+    assert_eq!(counts.unaccounted(), 0);
+    assert_eq!(counts.deliveries, truth.deliveries.len() as u64);
+    let in_state = |name| {
+        truth
+            .deliveries
+            .values()
+            .filter(|row| row.1 == name)
+            .count() as u64
+    };
+    assert_eq!(counts.pending, in_state("pending"));
+    assert_eq!(counts.retrying, in_state("retrying"));
+    assert_eq!(counts.delivered, in_state("delivered"));
+    assert_eq!(counts.dead_lettered, in_state("dead_lettered"));
+    assert_eq!(counts.discarded, in_state("discarded"));
+    assert_eq!(counts.cancelled, in_state("cancelled"));
+    let nowhere = [nowhere.no_route, nowhere.duplicate, nowhere.conflict];
+    assert_eq!(nowhere, truth.nowhere);
+}
+
+fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .start_paused(true)
+        .build()
+        .unwrap()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
+
+    /// Killed and started at any moment, with records of every topic in any order meanwhile.
+    #[test]
+    fn killed_and_started_at_any_moment(seed in any::<u64>(), steps in 1_usize..250) {
+        runtime().block_on(async {
+            let (world, views) = interleaved(seed, steps).await;
+            check_truth(&world, &views).await;
+            prop_assert_eq!(differences(&world, &views).await, Vec::<String>::new());
+            Ok(())
+        })?;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_rebuild_gives_the_same_rows() {
+    let (world, views) = interleaved(7, 300).await;
+    let before = views.dump(None, usize::MAX).await.unwrap();
+    let rebuilt = rebuild(&world.log, &views).await.unwrap();
+    assert_eq!(views.dump(None, usize::MAX).await.unwrap(), before);
+    let ends = world.ends().await;
+    assert!(
+        ends.iter()
+            .all(|(at, end)| rebuilt.folded.get(at) == Some(end))
+    );
+    check_truth(&world, &views).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_row_that_differs_is_named() {
+    let (world, views) = interleaved(11, 200).await;
+    assert_eq!(differences(&world, &views).await, Vec::<String>::new());
+    let page = PageRequest {
+        limit: 1,
+        order: Order::Ascending,
+        behind: None,
+        before: None,
+    };
+    let all = Selection::default();
+    let tenant = "default".parse().unwrap();
+    let page = views.deliveries(&tenant, &all, page).await.unwrap();
+    let mut row = page.rows[0].1.clone();
+    let was = Some(row.state);
+    row.step += 1;
+    row.state = DeliveryState::Cancelled;
+    row.since = Timestamp::from_millis(0);
+    let id = row.id;
+    let batch = Batch {
+        deliveries: vec![DeliveryChange { was, row }],
+        ..Batch::default()
+    };
+    views.write(batch).await.unwrap();
+    let told = differences(&world, &views).await;
+    assert!(
+        told.iter().any(|told| told.contains(&format!("{id:?}"))),
+        "{told:?}"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_202_can_be_read_back_soon() {
+    let mut world = World::new(3).await;
+    let views: Arc<dyn ViewWriter> = Arc::new(MemoryViews::new());
+    let _running = start(&world, &views);
+    for _ in 0..100 {
+        world.step().await;
+        let ends = world.ends().await;
+        let soon = Duration::from_millis(500);
+        let passed = tokio::time::timeout(soon, views.passed(&ends)).await;
+        passed.expect("within half a second").unwrap();
+    }
+    check_truth(&world, &views).await;
+}

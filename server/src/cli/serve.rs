@@ -1,0 +1,151 @@
+//! `postrider serve`.
+
+use std::net::SocketAddr;
+use std::num::NonZeroU32;
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use clap::Args;
+use ipnet::IpNet;
+
+use super::log::TopicArgs;
+use crate::log::Target;
+
+/// `postrider serve`
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  postrider serve --dev
+  postrider serve --data /var/lib/postrider --https-only
+  postrider serve --allow-network 10.20.0.0/16 --allow-port 8443
+
+SIGTERM or Ctrl-C: no more requests are taken, what is in flight ends, exit code 0. A second one
+ends at once; what was accepted is in the log either way.")]
+pub(crate) struct ServeArgs {
+    /// The data directory: the log, the views, the key that seals secrets
+    #[arg(
+        long,
+        value_name = "DIR",
+        default_value = "./postrider-data",
+        env = "POSTRIDER_DATA",
+        hide_env_values = true
+    )]
+    pub(crate) data: PathBuf,
+    /// Where the API is served
+    #[arg(
+        long,
+        value_name = "ADDR",
+        default_value = "127.0.0.1:8742",
+        env = "POSTRIDER_LISTEN",
+        hide_env_values = true
+    )]
+    pub(crate) listen: SocketAddr,
+    /// For development: deliveries reach this machine, plain http and any port
+    #[arg(long, env = "POSTRIDER_DEV", hide_env_values = true)]
+    pub(crate) dev: bool,
+    /// Which log: `embedded`; others are not supported yet
+    #[arg(
+        long,
+        value_name = "LOG",
+        default_value = "embedded",
+        env = "POSTRIDER_LOG",
+        hide_env_values = true
+    )]
+    pub(crate) log: Target,
+    /// Where views are kept: `embedded`; others are not supported yet
+    #[arg(
+        long,
+        value_name = "VIEWS",
+        default_value = "embedded",
+        env = "POSTRIDER_VIEWS",
+        hide_env_values = true
+    )]
+    pub(crate) views: ViewStore,
+    /// What this process is called among others
+    #[arg(
+        long,
+        value_name = "NAME",
+        default_value = "postrider",
+        env = "POSTRIDER_INSTANCE",
+        hide_env_values = true
+    )]
+    pub(crate) instance: String,
+    /// For how many seconds what is in flight may go on after SIGTERM
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 30,
+        env = "POSTRIDER_DRAIN_SECONDS",
+        hide_env_values = true
+    )]
+    pub(crate) drain_seconds: u64,
+    /// Serve an address that others reach although no key is asked for
+    #[arg(long, env = "POSTRIDER_INSECURE_NO_AUTH", hide_env_values = true)]
+    pub(crate) insecure_no_auth: bool,
+    /// The file with the key that seals secrets, mode 0600; made as `secret.key` in the data
+    /// directory when not given
+    #[arg(
+        long,
+        value_name = "FILE",
+        env = "POSTRIDER_SECRET_KEY_FILE",
+        hide_env_values = true
+    )]
+    pub(crate) secret_key_file: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) delivery: DeliveryArgs,
+    #[command(flatten)]
+    pub(crate) topics: TopicArgs,
+}
+
+/// How and where deliveries go.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Deliveries")]
+pub(crate) struct DeliveryArgs {
+    /// How many requests are on the wire at once, to all endpoints together
+    #[arg(
+        long,
+        value_name = "N",
+        default_value = "1024",
+        env = "POSTRIDER_CONCURRENCY",
+        hide_env_values = true
+    )]
+    pub(crate) concurrency: NonZeroU32,
+    /// A network that deliveries may reach although it is not public; may be repeated
+    #[arg(
+        long,
+        value_name = "CIDR",
+        env = "POSTRIDER_ALLOW_NETWORK",
+        hide_env_values = true
+    )]
+    pub(crate) allow_network: Vec<IpNet>,
+    /// A port that deliveries may reach besides 80 and 443; may be repeated
+    #[arg(
+        long,
+        value_name = "PORT",
+        env = "POSTRIDER_ALLOW_PORT",
+        hide_env_values = true
+    )]
+    pub(crate) allow_port: Vec<u16>,
+    /// Refuse endpoints that are not https
+    #[arg(long, env = "POSTRIDER_HTTPS_ONLY", hide_env_values = true)]
+    pub(crate) https_only: bool,
+}
+
+/// What `--views` says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ViewStore {
+    /// The store in the data directory.
+    Embedded,
+}
+
+impl FromStr for ViewStore {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "embedded" => Ok(Self::Embedded),
+            _ if text.starts_with("cql://") => Err("cql:// is not supported yet".to_owned()),
+            _ => Err("views are `embedded`".to_owned()),
+        }
+    }
+}

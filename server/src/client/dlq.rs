@@ -1,0 +1,74 @@
+//! `postrider dlq`
+
+use anyhow::Result;
+
+use super::connection::Connection;
+use super::deliveries::{attempts_made, show};
+use super::fields::{first, text};
+use super::list::{self, Columns};
+use super::raw::one_line;
+use crate::cli::{DlqAction, DlqCommand, DlqListArgs};
+use crate::output::Output;
+
+pub(super) async fn run(command: DlqCommand, output: &mut Output) -> Result<()> {
+    let DlqCommand { api, action } = command;
+    let connection = Connection::new(&api)?;
+    match action {
+        DlqAction::List(args) => list(&connection, args, api.json, output).await,
+        DlqAction::Show(id) => {
+            let answer = connection.get(&["dlq", &id.id], &[]).await?;
+            match api.json {
+                true => output.line(&one_line(&answer.body)),
+                false => show(&answer.body, output),
+            }
+        }
+    }
+}
+
+async fn list(
+    connection: &Connection,
+    args: DlqListArgs,
+    json: bool,
+    output: &mut Output,
+) -> Result<()> {
+    let mut query = list::query([
+        ("event_type", args.event_type),
+        ("endpoint_id", args.endpoint),
+        ("reason", args.reason),
+    ]);
+    query.extend(list::times(&args.time));
+    let columns = Columns {
+        headings: &[
+            "ID",
+            "EVENT",
+            "TYPE",
+            "ENDPOINT",
+            "REASON",
+            ">ATTEMPTS",
+            "SINCE",
+        ],
+        row: |letter| {
+            let cells = [
+                first(letter, &["/id", "/delivery_id"]),
+                text(letter, "/event_id"),
+                text(letter, "/event_type"),
+                text(letter, "/endpoint_id"),
+                text(letter, "/reason"),
+                attempts_made(letter),
+                first(
+                    letter,
+                    &["/dead_lettered_at", "/since", "/ended_at", "/accepted_at"],
+                ),
+            ];
+            cells.to_vec()
+        },
+    };
+    list::print(
+        connection,
+        &["dlq"],
+        (query, &args.page),
+        (columns, json),
+        output,
+    )
+    .await
+}
