@@ -4,6 +4,7 @@
 pub mod clients;
 pub mod clock;
 pub mod dump;
+pub mod indexes;
 pub mod links;
 pub mod log;
 pub mod node;

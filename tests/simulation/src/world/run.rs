@@ -132,7 +132,7 @@ async fn begin(plan: Plan) -> (Arc<World>, Arc<Operator>, JoinSet<()>) {
     log.ensure(&specs)
         .await
         .expect("topics that can be asked for");
-    let (control, follower) = control::follow(Arc::clone(&log));
+    let (control, follower) = control::follow::follow(Arc::clone(&log));
     let mut tasks = JoinSet::new();
     tasks.spawn(async move {
         let _until_the_end = follower.run(CancellationToken::new()).await;

@@ -67,6 +67,13 @@ impl Slot {
         }
     }
 
+    /// Closes it: what is asked now is refused.
+    pub fn close(&self) {
+        if let Some(life) = &mut self.state.lock().life {
+            life.door = None;
+        }
+    }
+
     /// Its life now, if it has one.
     #[must_use]
     pub fn life(&self) -> Option<Life> {
@@ -92,7 +99,7 @@ pub async fn keep(world: Arc<World>, which: usize) {
         let number = world.next_life();
         let chance = world.chance(Draws::Links(number));
         let life = Life {
-            links: Arc::new(Links::new(number, None, chance)),
+            links: Arc::new(Links::new(number, chance)),
             shutdown: world.over.child_token(),
             door: None,
         };
