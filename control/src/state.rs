@@ -175,6 +175,14 @@ impl ControlState {
             .flat_map(|tenant| tenant.endpoints.values())
     }
 
+    /// Every endpoint that `tenant` ever had, deleted ones too, ascending. Looks at all there are.
+    #[must_use]
+    pub fn all_ids_of(&self, tenant: &TenantId) -> Vec<EndpointId> {
+        let own = self.endpoints.values();
+        let own = own.filter(|current| current.endpoint.change.tenant == *tenant);
+        own.map(|current| current.endpoint.id).collect()
+    }
+
     /// The active endpoints of `tenant` that subscribe to `event_type`, ascending by id. Costs what
     /// it finds, however many endpoints there are.
     #[must_use]

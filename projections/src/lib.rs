@@ -4,6 +4,7 @@
 //! Each reads what is there ([`reading`](crate::reading)), folds it in memory, and writes what
 //! changed together with how far it has read. Nothing here can't be had again from the log.
 
+mod firsts;
 mod fold;
 mod metrics;
 mod partition;
@@ -11,6 +12,7 @@ mod reading;
 mod role;
 mod verify;
 
+pub use firsts::{KeysError, rebuild_keys};
 pub use fold::TooNew;
 pub use partition::FoldError;
 pub use role::{Config, Deps, Error, GROUP, INBOX_GROUP, Role, Status, build};

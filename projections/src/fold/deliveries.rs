@@ -1,5 +1,6 @@
 //! The fold of an owner's partition: `events`, the tiers, `attempts`, `dead-letters`.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
 use projections_port::{
@@ -23,6 +24,8 @@ pub(crate) struct Deliveries {
     partition: u32,
     places: BTreeMap<Topic, Place>,
     rows: BTreeMap<DeliveryId, Held>,
+    /// Those that this turn has something to do with.
+    touched: Vec<DeliveryId>,
     statistics: Statistics,
     names: Names,
     reads_ahead: bool,
@@ -33,6 +36,7 @@ struct Held {
     /// The state that the store has of this fold.
     was: Option<DeliveryState>,
     changed: bool,
+    touched: bool,
 }
 
 /// What a turn says, and the rows that it needs of the store before it can be folded.
@@ -53,6 +57,32 @@ pub(crate) struct Found {
     pub(crate) endpoints: Vec<Option<EndpointRow>>,
 }
 
+impl Held {
+    fn touch(&mut self, id: DeliveryId, touched: &mut Vec<DeliveryId>) {
+        if !self.touched {
+            self.touched = true;
+            touched.push(id);
+        }
+    }
+
+    /// What changed, of a row that is not held any more.
+    fn into_change(self) -> Option<DeliveryChange> {
+        let row = self.row.filter(|_| self.changed)?;
+        Some(DeliveryChange { was: self.was, row })
+    }
+
+    /// What changed, of a row that stays; the next turn begins from there.
+    fn take_change(&mut self) -> Option<DeliveryChange> {
+        self.touched = false;
+        if !std::mem::replace(&mut self.changed, false) {
+            return None;
+        }
+        let row = self.row.clone()?;
+        let was = self.was.replace(row.state);
+        Some(DeliveryChange { was, row })
+    }
+}
+
 impl Deliveries {
     /// Goes on from `progress`. With `reads_ahead`, `events` is always read further than any record
     /// that names one of it: then an event that is new has no row yet, and none is looked for.
@@ -68,6 +98,7 @@ impl Deliveries {
                 .map(|(topic, now)| (topic, Place::new(topic, now)))
                 .collect(),
             rows: BTreeMap::new(),
+            touched: Vec::new(),
             statistics: Statistics::default(),
             names: Names::default(),
             reads_ahead,
@@ -159,11 +190,17 @@ impl Deliveries {
 
     fn know(&mut self, row: DeliveryRow) {
         let was = (!row.is_only_routed()).then_some(row.state);
-        self.rows.entry(row.id).or_insert(Held {
+        let id = row.id;
+        let known = Held {
             was,
             changed: false,
+            touched: false,
             row: Some(row),
-        });
+        };
+        self.rows
+            .entry(id)
+            .or_insert(known)
+            .touch(id, &mut self.touched);
     }
 
     fn apply(&mut self, fact: Fact, batch: &mut Batch) {
@@ -187,6 +224,7 @@ impl Deliveries {
                         && let Some(row) = &mut held.row
                     {
                         held.changed |= attempts::add(&mut row.attempts, start);
+                        held.touch(id, &mut self.touched);
                     }
                 }
             }
@@ -195,40 +233,32 @@ impl Deliveries {
     }
 
     fn say(&mut self, said: Said) {
-        let held = self.rows.entry(said.row.id).or_insert(Held {
+        let id = said.row.id;
+        let held = self.rows.entry(id).or_insert(Held {
             row: None,
             was: None,
             changed: false,
+            touched: false,
         });
+        held.touch(id, &mut self.touched);
         held.changed |= delivery::fold(&mut held.row, said);
     }
 
     /// The rows that changed. Those that have ended are given away, the others held, up to a bound.
     fn take_changed(&mut self) -> Vec<DeliveryChange> {
-        let mut changes = Vec::new();
-        let rows = std::mem::take(&mut self.rows);
-        for (id, mut held) in rows {
-            let Some(row) = held.row.take() else { continue };
-            let state = row.state;
-            let was = held.was.replace(state);
-            let stays = !state.is_end() && self.rows.len() < MOST_HELD;
-            let held_row = if held.changed && stays {
-                changes.push(DeliveryChange {
-                    was,
-                    row: row.clone(),
-                });
-                row
-            } else if held.changed {
-                changes.push(DeliveryChange { was, row });
-                continue;
-            } else if stays {
-                row
-            } else {
+        let mut changes = Vec::with_capacity(self.touched.len());
+        for id in std::mem::take(&mut self.touched) {
+            let Entry::Occupied(mut held) = self.rows.entry(id) else {
                 continue;
             };
-            held.row = Some(held_row);
-            held.changed = false;
-            self.rows.insert(id, held);
+            if held.get().row.as_ref().is_none_or(|row| row.state.is_end()) {
+                changes.extend(held.remove().into_change());
+            } else {
+                changes.extend(held.get_mut().take_change());
+            }
+        }
+        while self.rows.len() > MOST_HELD {
+            self.rows.pop_first();
         }
         changes
     }

@@ -1,0 +1,1 @@
+//! The routes, as a client sees them.
