@@ -120,12 +120,8 @@ pub(crate) enum RoleName {
 
 impl RoleName {
     /// Every one.
-    pub(crate) const ALL: [Self; 4] = [
-        Self::Ingest,
-        Self::Dispatcher,
-        Self::Projections,
-        Self::Api,
-    ];
+    pub(crate) const ALL: [Self; 4] =
+        [Self::Ingest, Self::Dispatcher, Self::Projections, Self::Api];
 }
 
 /// How and where deliveries go.

@@ -27,6 +27,7 @@ pub(crate) use tls::client_config;
 pub(crate) fn http() -> Result<reqwest::Client> {
     let builder = reqwest::Client::builder()
         .redirect(reqwest::redirect::Policy::none())
+        .use_preconfigured_tls(client_config("http")?)
         .no_proxy();
     Ok(builder.build()?)
 }

@@ -1,17 +1,16 @@
 //! `postrider views`: the views against the log, while no server runs.
 
-use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
-use eventlog_embedded::EmbeddedLog;
 use eventlog_port::EventLog;
 use projections_embedded::{Config, Rebuilding, Scratch, Store};
 use projections_port::{Keys, ViewWriter};
 
 use crate::cli::{ViewsAction, ViewsCommand};
 use crate::clock::SystemClock;
+use crate::log;
 use crate::output::Output;
 
 /// Differences that are printed; the rest are counted.
@@ -38,7 +37,7 @@ pub(crate) fn config(data: &Path, holder: &str) -> Config {
 
 async fn verify(data: &Path, output: &mut Output) -> Result<()> {
     let holder = "postrider views verify";
-    let log = log(data, holder).await?;
+    let log = open_log(data, holder).await?;
     let config = config(data, holder);
     let store = blocking(move || Store::open(&config)).await?;
     let folder = data.join("views-compared");
@@ -72,7 +71,7 @@ async fn verify(data: &Path, output: &mut Output) -> Result<()> {
 
 async fn rebuild(data: &Path, output: &mut Output) -> Result<()> {
     let holder = "postrider views rebuild";
-    let log = log(data, holder).await?;
+    let log = open_log(data, holder).await?;
     let config = config(data, holder);
     let opening = config.clone();
     let rebuilding = blocking(move || Rebuilding::begin(&opening)).await?;
@@ -106,18 +105,15 @@ pub(crate) async fn fold_keys(log: &Arc<dyn EventLog>, store: &Store) -> Result<
     Ok(Some(rows))
 }
 
-async fn log(data: &Path, holder: &str) -> Result<Arc<dyn EventLog>> {
+async fn open_log(data: &Path, holder: &str) -> Result<Arc<dyn EventLog>> {
     let folder = data.join("log");
-    let is_missing = fs::read_dir(&folder).map_or(true, |mut entries| entries.next().is_none());
-    if is_missing {
+    if log::is_empty(&folder) {
         bail!(
             "there is no log in {}; --data names another place",
             folder.display()
         );
     }
-    let mut config = eventlog_embedded::Config::new(folder, Arc::new(SystemClock));
-    holder.clone_into(&mut config.holder);
-    Ok(Arc::new(blocking(|| EmbeddedLog::open(config)).await?))
+    log::embedded(data, holder, Arc::new(SystemClock)).await
 }
 
 async fn blocking<T, E>(work: impl FnOnce() -> Result<T, E> + Send + 'static) -> Result<T>
