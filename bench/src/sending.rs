@@ -56,6 +56,9 @@ struct Round {
     p99: f64,
 }
 
+/// What it is called, where it is, its unit.
+type Figure = (&'static str, fn(&Round) -> f64, &'static str);
+
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
@@ -91,7 +94,7 @@ fn report(arguments: &Arguments, ours: &[Round], bare: &[Round]) {
         "{:<44} {:>12} {:>12} {:<5} {:>6}",
         "", "ours", "bare", "", "ratio"
     );
-    let figures: [(&str, fn(&Round) -> f64, &str); 4] = [
+    let figures: [Figure; 4] = [
         ("requests", |round| round.a_second, "/s"),
         (
             "CPU a request, receiver included",

@@ -102,7 +102,7 @@ impl std::fmt::Debug for HttpTransport {
 
 /// Where a message goes over.
 enum Connection {
-    /// One that nobody else uses meanwhile.
+    /// One that nobody else uses meanwhile. It stays where it is: moving it costs more than finding it.
     Own(Box<Http1>),
     /// One that others use, too.
     Shared(Http2),
@@ -186,7 +186,13 @@ impl HttpTransport {
         if let Some(shared) = route.pool.shared() {
             return Ok(Connection::Shared(shared));
         }
-        let dialed = self.dialer.dial(&route.target, &mut seen.address).await?;
+        let target = &route.target;
+        let dialed = match self.dialer.dial(target, &mut seen.address).await {
+            Err(failure) if failure.lacks_descriptors() && self.pools.close_idle() => {
+                self.dialer.dial(target, &mut seen.address).await?
+            }
+            dialed => dialed?,
+        };
         let Dialed {
             stream,
             address,
@@ -210,14 +216,14 @@ impl HttpTransport {
         seen: &mut Seen,
     ) -> Sent {
         match connection {
-            Connection::Own(own) => self.over_http1(*own, route, message, seen).await,
+            Connection::Own(own) => self.over_http1(own, route, message, seen).await,
             Connection::Shared(shared) => over_http2(shared, route, message, seen).await,
         }
     }
 
     async fn over_http1(
         &self,
-        mut connection: Http1,
+        mut connection: Box<Http1>,
         route: &Route,
         message: Message,
         seen: &mut Seen,

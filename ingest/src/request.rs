@@ -52,7 +52,7 @@ impl Faults {
 ///
 /// # Errors
 /// 400 for what is no JSON object or has no `event_type`, 422 for other fields that are wrong or unknown:
-/// each is named, and nothing is ignored.
+/// each is named, and nothing is ignored; 422 `not_supported_yet` for an ordering key, until there is order.
 pub fn read(body: &Bytes, headers: &HeaderMap, now: Timestamp) -> Result<NewEvent, Problem> {
     let members: Members<'_> = body::json(body)?;
     let mut faults = Faults {
@@ -88,6 +88,10 @@ pub fn read(body: &Bytes, headers: &HeaderMap, now: Timestamp) -> Result<NewEven
             Member::DeliverAfter.pointer(),
             "can't be combined with ordering_key: what waits would be overtaken",
         );
+    }
+    if ordering_key.is_some() && faults.errors.is_empty() {
+        faults.add(Member::OrderingKey.pointer(), "is not supported yet");
+        return Err(Problem::not_supported_yet("ordering_key").with_errors(faults.errors));
     }
     match (event_type, payload) {
         (Some(event_type), Some(payload)) if faults.errors.is_empty() => Ok(NewEvent {

@@ -4,6 +4,8 @@
 //! Each reads what is there ([`reading`](crate::reading)), folds it in memory, and writes what
 //! changed together with how far it has read. Nothing here can't be had again from the log.
 
+mod difference;
+mod firsts;
 mod fold;
 mod metrics;
 mod partition;
@@ -11,7 +13,9 @@ mod reading;
 mod role;
 mod verify;
 
+pub use difference::Difference;
+pub use firsts::{KeysError, rebuild_keys};
 pub use fold::TooNew;
 pub use partition::FoldError;
 pub use role::{Config, Deps, Error, GROUP, INBOX_GROUP, Role, Status, build};
-pub use verify::{Difference, Rebuilt, Report, VerifyError, rebuild, verify};
+pub use verify::{Rebuilt, Report, VerifyError, rebuild, verify};

@@ -10,27 +10,11 @@ use projections_port::row::minute_of;
 use projections_port::{Row, RowKey, ViewError, ViewWriter};
 use schemas::topics::Topic;
 
+use crate::difference::Difference;
 use crate::partition::{Claimed, FoldError, Folding, tiers};
 
 /// Rows that are compared at a time.
 const PAGE: usize = 1_000;
-
-/// A row that isn't as the log says.
-#[derive(Clone, Debug, PartialEq)]
-#[expect(clippy::large_enum_variant, reason = "told one at a time, and dropped")]
-pub enum Difference {
-    /// The log has it, the views don't.
-    Missing(Row),
-    /// The views have it, the log doesn't.
-    Surplus(Row),
-    /// Both have it, and differ.
-    Changed {
-        /// As the views have it.
-        view: Row,
-        /// As the log has it.
-        log: Row,
-    },
-}
 
 /// What a verification has seen.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -8,18 +8,21 @@
 
 mod world;
 
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use domain::chance::{Chance, Seeded};
 use domain::time::Timestamp;
 use projections::{Config, Deps, rebuild, verify};
+use projections_embedded::Store;
 use projections_port::memory::MemoryViews;
 use projections_port::{
     Batch, DeliveryChange, DeliveryState, Order, PageRequest, Row, Selection, ViewWriter,
 };
 use prometheus_client::registry::Registry;
 use proptest::prelude::*;
+use tempfile::TempDir;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -46,17 +49,97 @@ async fn pass(world: &World, views: &Arc<dyn ViewWriter>) {
     passed.expect("views come to the end").unwrap();
 }
 
+/// Where rows are kept, and what a kill leaves of them.
+trait Kept {
+    fn views(&self) -> Arc<dyn ViewWriter>;
+
+    /// The process that keeps them is killed.
+    fn kill(&mut self) {}
+}
+
+#[derive(Default)]
+struct InMemory(Arc<MemoryViews>);
+
+impl Kept for InMemory {
+    fn views(&self) -> Arc<dyn ViewWriter> {
+        Arc::<MemoryViews>::clone(&self.0)
+    }
+}
+
+/// On disk. A kill leaves what the engine had handed to the system: a copy of the folder, which is
+/// opened in its place.
+struct OnDisk {
+    folder: TempDir,
+    kills: u32,
+    store: Store,
+}
+
+impl OnDisk {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(&Self::config(&folder, 0)).unwrap();
+        Self {
+            folder,
+            kills: 0,
+            store,
+        }
+    }
+
+    fn path(folder: &TempDir, kills: u32) -> PathBuf {
+        folder.path().join(format!("views-{kills}"))
+    }
+
+    fn config(folder: &TempDir, kills: u32) -> projections_embedded::Config {
+        projections_embedded::Config::new(Self::path(folder, kills))
+    }
+}
+
+impl Kept for OnDisk {
+    fn views(&self) -> Arc<dyn ViewWriter> {
+        self.store.views()
+    }
+
+    fn kill(&mut self) {
+        let from = Self::path(&self.folder, self.kills);
+        self.kills += 1;
+        copy(&from, &Self::path(&self.folder, self.kills));
+        self.store.close();
+        self.store = Store::open(&Self::config(&self.folder, self.kills)).unwrap();
+    }
+}
+
+fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let to = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            copy(&entry.path(), &to);
+        } else {
+            std::fs::copy(entry.path(), to).unwrap();
+        }
+    }
+}
+
+async fn in_memory(seed: u64, steps: usize) -> (World, Arc<dyn ViewWriter>) {
+    let mut kept = InMemory::default();
+    let world = interleaved(seed, steps, &mut kept).await;
+    (world, kept.views())
+}
+
 /// Steps of the world, while projections are started, killed and left alone by chance.
-async fn interleaved(seed: u64, steps: usize) -> (World, Arc<dyn ViewWriter>) {
+async fn interleaved(seed: u64, steps: usize, kept: &mut dyn Kept) -> World {
     let mut world = World::new(seed).await;
-    let views: Arc<dyn ViewWriter> = Arc::new(MemoryViews::new());
     let mut chance = Seeded::new(seed ^ 0xfeed);
     let mut running: Option<JoinSet<()>> = None;
     for _ in 0..steps {
         world.step().await;
         match chance.below(12) {
-            0 => running = Some(start(&world, &views)),
-            1 => running = None,
+            0 => running = Some(start(&world, &kept.views())),
+            1 => {
+                end(running.take()).await;
+                kept.kill();
+            }
             2..5 => {
                 let a_while = Duration::from_micros(chance.below(60_000));
                 tokio::time::sleep(a_while).await;
@@ -64,11 +147,17 @@ async fn interleaved(seed: u64, steps: usize) -> (World, Arc<dyn ViewWriter>) {
             _ => {}
         }
     }
-    drop(running);
-    let running = start(&world, &views);
-    pass(&world, &views).await;
-    drop(running);
-    (world, views)
+    end(running).await;
+    let running = start(&world, &kept.views());
+    pass(&world, &kept.views()).await;
+    end(Some(running)).await;
+    world
+}
+
+async fn end(running: Option<JoinSet<()>>) {
+    if let Some(mut running) = running {
+        running.shutdown().await;
+    }
 }
 
 /// Every row as the log says, by another way through it.
@@ -144,7 +233,7 @@ proptest! {
     #[test]
     fn killed_and_started_at_any_moment(seed in any::<u64>(), steps in 1_usize..250) {
         runtime().block_on(async {
-            let (world, views) = interleaved(seed, steps).await;
+            let (world, views) = in_memory(seed, steps).await;
             check_truth(&world, &views).await;
             prop_assert_eq!(differences(&world, &views).await, Vec::<String>::new());
             Ok(())
@@ -152,9 +241,25 @@ proptest! {
     }
 }
 
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 4, ..ProptestConfig::default() })]
+
+    /// The same on disk, where a kill takes what was not handed to the system.
+    #[test]
+    fn killed_on_disk(seed in any::<u64>(), steps in 50_usize..150) {
+        runtime().block_on(async {
+            let mut kept = OnDisk::new();
+            let world = interleaved(seed, steps, &mut kept).await;
+            check_truth(&world, &kept.views()).await;
+            prop_assert_eq!(differences(&world, &kept.views()).await, Vec::<String>::new());
+            Ok(())
+        })?;
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_rebuild_gives_the_same_rows() {
-    let (world, views) = interleaved(7, 300).await;
+    let (world, views) = in_memory(7, 300).await;
     let before = views.dump(None, usize::MAX).await.unwrap();
     let rebuilt = rebuild(&world.log, &views).await.unwrap();
     assert_eq!(views.dump(None, usize::MAX).await.unwrap(), before);
@@ -168,7 +273,7 @@ async fn a_rebuild_gives_the_same_rows() {
 
 #[tokio::test(start_paused = true)]
 async fn a_row_that_differs_is_named() {
-    let (world, views) = interleaved(11, 200).await;
+    let (world, views) = in_memory(11, 200).await;
     assert_eq!(differences(&world, &views).await, Vec::<String>::new());
     let page = PageRequest {
         limit: 1,

@@ -118,6 +118,12 @@ impl TierQueue {
         self.settled = self.settled.max(end);
     }
 
+    /// Below it, what counts is settled.
+    #[must_use]
+    pub const fn settled(&self) -> Offset {
+        self.settled
+    }
+
     /// From where to read now, if there is anything to read and room for it.
     #[must_use]
     pub fn wants(&self, now: Timestamp) -> Option<Offset> {

@@ -15,12 +15,25 @@ const MAX_MESSAGE: usize = 500;
 pub(super) struct Failure {
     class: ErrorClass,
     message: String,
+    /// Whether this process, or this machine, has no descriptor left: no fault of the receiver's.
+    lacks_descriptors: bool,
 }
+
+/// `ENFILE` and `EMFILE`, the same on every Unix.
+const OUT_OF_DESCRIPTORS: [i32; 2] = [23, 24];
 
 impl Failure {
     pub(super) fn new(class: ErrorClass, message: impl Into<String>) -> Self {
-        let message = message.into();
-        Self { class, message }
+        Self {
+            class,
+            message: message.into(),
+            lacks_descriptors: false,
+        }
+    }
+
+    /// Whether it might not have happened with fewer connections open.
+    pub(super) const fn lacks_descriptors(&self) -> bool {
+        self.lacks_descriptors
     }
 
     /// The limit of all of it.
@@ -43,7 +56,11 @@ impl Failure {
         } else {
             ErrorClass::Connect
         };
-        Self::new(class, told(error))
+        let number = error.raw_os_error();
+        Self {
+            lacks_descriptors: number.is_some_and(|n| OUT_OF_DESCRIPTORS.contains(&n)),
+            ..Self::new(class, told(error))
+        }
     }
 
     /// No TLS on a connection.

@@ -31,13 +31,23 @@ const MARGIN: Duration = Duration::from_secs(1);
 /// The connections of all origins.
 pub(super) struct Pools {
     limits: Limits,
-    origins: Mutex<BTreeMap<Origin, Arc<Pool>>>,
+    origins: Mutex<Origins>,
     /// Idle connections of HTTP/1.1, over all origins.
     idle: AtomicUsize,
     /// Whether there is a task that closes what has been idle for long.
     is_swept: AtomicBool,
     tasks: Arc<Mutex<JoinSet<()>>>,
 }
+
+#[derive(Default)]
+struct Origins {
+    pools: BTreeMap<Origin, Arc<Pool>>,
+    /// With as many it is looked for some that nobody needs.
+    tidy_at: usize,
+}
+
+/// Fewer origins are not worth looking through.
+const FEW: usize = 1_024;
 
 /// The connections of one origin.
 #[derive(Default)]
@@ -52,7 +62,7 @@ pub(super) struct Pool {
 }
 
 struct Idle {
-    connection: Http1,
+    connection: Box<Http1>,
     until: Instant,
 }
 
@@ -74,7 +84,22 @@ impl Pools {
 
     /// The pool of `origin`.
     pub(super) fn of(&self, origin: Origin) -> Arc<Pool> {
-        Arc::clone(self.origins.lock().entry(origin).or_default())
+        let mut origins = self.origins.lock();
+        if origins.pools.len() >= origins.tidy_at.max(FEW) {
+            origins.pools.retain(|_, pool| pool.is_needed());
+            origins.tidy_at = origins.pools.len() * 2;
+        }
+        Arc::clone(origins.pools.entry(origin).or_default())
+    }
+
+    /// Closes every idle connection. False: there was none.
+    pub(super) fn close_idle(&self) -> bool {
+        let mut closed = Vec::new();
+        for pool in self.origins.lock().pools.values() {
+            closed.append(&mut pool.idle.lock());
+        }
+        self.idle.fetch_sub(closed.len(), Ordering::Relaxed);
+        !closed.is_empty()
     }
 
     /// Starts tasks that end with this.
@@ -97,14 +122,19 @@ impl Pools {
             } = idle?;
             self.idle.fetch_sub(1, Ordering::Relaxed);
             if Instant::now() < until && connection.is_open() {
-                return Some(Connection::Own(Box::new(connection)));
+                return Some(Connection::Own(connection));
             }
         }
     }
 
     /// Keeps `connection` for the next request, for as long as its receiver says, and no longer than
     /// is configured. Where there is no room for it, it is closed.
-    pub(super) fn keep(self: &Arc<Self>, pool: &Pool, connection: Http1, said: Option<Duration>) {
+    pub(super) fn keep(
+        self: &Arc<Self>,
+        pool: &Pool,
+        connection: Box<Http1>,
+        said: Option<Duration>,
+    ) {
         let said = said.map_or(Duration::MAX, |said| said.saturating_sub(MARGIN));
         let timeout = said.min(self.limits.timeout);
         if timeout.is_zero() {
@@ -147,10 +177,9 @@ impl Pools {
         let now = Instant::now();
         let mut old = Vec::new();
         let mut is_any_left = false;
-        self.origins.lock().retain(|_, pool| {
-            let is_left = pool.sweep(now, self.limits.timeout, &mut old);
-            is_any_left |= is_left;
-            is_left || Arc::strong_count(pool) > 1
+        self.origins.lock().pools.retain(|_, pool| {
+            is_any_left |= pool.sweep(now, self.limits.timeout, &mut old);
+            pool.is_needed()
         });
         self.idle.fetch_sub(old.len(), Ordering::Relaxed);
         is_any_left
@@ -175,6 +204,11 @@ async fn sweep_on(pools: Weak<Pools>, timeout: Duration) {
 }
 
 impl Pool {
+    /// Whether anybody has a route to it, or it has a connection.
+    fn is_needed(self: &Arc<Self>) -> bool {
+        Arc::strong_count(self) > 1 || !self.idle.lock().is_empty() || self.shared.lock().is_some()
+    }
+
     /// The shared connection, if there is one and it is open.
     pub(super) fn shared(&self) -> Option<Http2> {
         let mut shared = self.shared.lock();

@@ -1,6 +1,7 @@
 //! The one thread that writes.
 
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -12,10 +13,10 @@ use crate::encoding::Stamp;
 use crate::engine::{Batch, Engine};
 use crate::error::{CommitError, DiskTrouble, Stopped};
 use crate::partition::{Partition, Tail};
-use crate::queue::{Crowd, Work};
+use crate::queue::{Crowd, Piece, Work};
 use crate::shared::Shared;
 use crate::topics::SEQUENCE_KEY;
-use crate::writer::WriterState;
+use crate::waits::{Waits, answer, fail_writers};
 
 /// How long an engine that could not be opened again is left alone.
 const REOPEN_PAUSE: Duration = Duration::from_millis(250);
@@ -32,6 +33,9 @@ const NOTE_PAUSE: Duration = Duration::from_millis(50);
 /// writes something out: without this, many small partitions would keep all of it in memory.
 const ROTATE_BYTES: u64 = 64 << 20;
 
+/// How often, in bytes written, the committer looks at what the engine holds in memory.
+const LOOK_BYTES: u64 = 256 << 10;
+
 /// Writes until the queue is closed and empty.
 pub(crate) fn run(shared: &Shared, sequence: u64) {
     let mut committer = Committer {
@@ -40,19 +44,13 @@ pub(crate) fn run(shared: &Shared, sequence: u64) {
         state: State::Open,
         note_due: None,
         unrotated: 0,
+        unlooked: 0,
+        waits: Vec::new(),
     };
-    let mut crowd = Crowd::default();
-    while let Some(work) = shared.queue.take(crowd, committer.wake_at()) {
-        committer.open_again_when_due();
-        if !work.is_empty() {
-            let (size, begun) = (work.len(), Instant::now());
-            committer.commit(work);
-            crowd = Crowd {
-                size,
-                patience: begun.elapsed() / PATIENCE,
-            };
-        }
-        committer.note_when_due();
+    // Nothing of it is used after a panic but the number, which is set last, and who waits.
+    let ended = catch_unwind(AssertUnwindSafe(|| committer.work()));
+    if ended.is_err() {
+        committer.give_up();
     }
     committer.note();
 }
@@ -75,19 +73,10 @@ struct Committer<'a> {
     note_due: Option<Instant>,
     /// Bytes written since the engine was last told to look after its journals.
     unrotated: u64,
-}
-
-/// Who is to be told what became of the batch.
-enum Waits {
-    Append {
-        writer: Arc<WriterState>,
-        place: usize,
-        bytes: usize,
-        appended: Appended,
-    },
-    Contents {
-        place: usize,
-    },
+    /// Bytes written since it was last looked what the engine holds in memory.
+    unlooked: u64,
+    /// Who waits for the batch in hand.
+    waits: Vec<Waits>,
 }
 
 /// What a failed write means, and the error itself.
@@ -101,6 +90,38 @@ struct Staged {
 }
 
 impl Committer<'_> {
+    fn work(&mut self) {
+        let mut crowd = Crowd::default();
+        while let Some(work) = self.shared.queue.take(crowd, self.wake_at()) {
+            self.open_again_when_due();
+            if !work.is_empty() {
+                let (size, begun) = (work.len(), Instant::now());
+                self.commit(work);
+                crowd = Crowd {
+                    size,
+                    patience: begun.elapsed() / PATIENCE,
+                };
+                self.bound_memory();
+            }
+            self.note_when_due();
+        }
+    }
+
+    /// Tells everyone that nobody writes any more. What became of the batch in hand is not known; what
+    /// was still waiting for its turn was not tried.
+    fn give_up(&mut self) {
+        tracing::error!("the thread that commits panicked, nothing more is written");
+        let unknown = CommitError::Unconfirmed(Arc::new(Stopped::Panicked));
+        let waits = std::mem::take(&mut self.waits);
+        fail_writers(&waits);
+        answer(self.shared, waits, &Err(unknown));
+        let rest = self.shared.queue.abandon(Stopped::Panicked);
+        let waits: Vec<Waits> = rest.into_iter().map(|work| work.split().1).collect();
+        fail_writers(&waits);
+        let untried = CommitError::unavailable(Stopped::Panicked);
+        answer(self.shared, waits, &Err(untried));
+    }
+
     /// When there is something to do even if no work comes.
     fn wake_at(&self) -> Option<Instant> {
         let reopen = match self.state {
@@ -128,12 +149,23 @@ impl Committer<'_> {
         if work.is_empty() {
             return;
         }
-        let mut waits = Vec::with_capacity(work.len());
-        let result = self.write(work, &mut waits);
+        let (pieces, waits) = work.into_iter().map(Work::split).unzip();
+        self.waits = waits;
+        let result = self.write(pieces);
+        let waits = std::mem::take(&mut self.waits);
         if result.is_err() {
             fail_writers(&waits);
         }
         answer(self.shared, waits, &result);
+    }
+
+    /// Goes on once the engine holds little enough in memory, or has been waited for long enough.
+    fn bound_memory(&mut self) {
+        if self.unlooked >= LOOK_BYTES
+            && let Ok(engine) = &*self.shared.engine.read()
+        {
+            engine.bound_memory(std::mem::take(&mut self.unlooked));
+        }
     }
 
     /// Answers the appends of prefix writers that have failed before.
@@ -179,40 +211,23 @@ impl Committer<'_> {
         };
         let is_append = |work: &Work| matches!(work, Work::Append { .. });
         let (appends, rest): (Vec<_>, Vec<_>) = work.into_iter().partition(is_append);
-        let waits: Vec<Waits> = appends.into_iter().map(unwritten).collect();
+        let waits: Vec<Waits> = appends.into_iter().map(|work| work.split().1).collect();
         fail_writers(&waits);
         answer(self.shared, waits, &Err(refused));
         rest
     }
 
-    /// Everything in `work` becomes durable, or nothing does that anybody is told of.
-    fn write(&mut self, work: Vec<Work>, waits: &mut Vec<Waits>) -> Result<(), CommitError> {
-        let admitted = self.admit();
-        let engine = self.shared.engine.read();
-        let engine = match (&admitted, &*engine) {
-            (Ok(()), Ok(engine)) => engine,
-            (Ok(()), Err(stopped)) => {
-                waits.extend(work.into_iter().map(unwritten));
-                return Err(CommitError::unavailable(*stopped));
-            }
-            (Err(_), _) => {
-                waits.extend(work.into_iter().map(unwritten));
-                return admitted;
-            }
-        };
-        let (trouble, error) = match self.stage_and_commit(engine, work, waits) {
+    /// Every piece becomes durable, or none does that anybody is told of.
+    fn write(&mut self, pieces: Vec<Piece>) -> Result<(), CommitError> {
+        self.admit()?;
+        let shared = self.shared;
+        let engine = shared.engine.read();
+        let engine = engine
+            .as_ref()
+            .map_err(|stopped| CommitError::unavailable(*stopped))?;
+        let (trouble, error) = match self.stage_and_commit(engine, pieces) {
             Ok(tails) => {
-                self.sequence += 1;
-                self.note_due
-                    .get_or_insert_with(|| Instant::now() + NOTE_PAUSE);
-                for (partition, tail) in tails {
-                    self.unrotated += tail.total - partition.tail().total;
-                    partition.publish(tail);
-                }
-                if self.unrotated >= ROTATE_BYTES {
-                    self.unrotated = 0;
-                    engine.rotate();
-                }
+                self.written(engine, tails);
                 return Ok(());
             }
             Err(failed) => failed,
@@ -225,6 +240,23 @@ impl Committer<'_> {
         Err(CommitError::Unconfirmed(error))
     }
 
+    /// A batch is durable: it may be read now.
+    fn written(&mut self, engine: &Engine, tails: Vec<(Arc<Partition>, Tail)>) {
+        self.sequence += 1;
+        self.note_due
+            .get_or_insert_with(|| Instant::now() + NOTE_PAUSE);
+        for (partition, tail) in tails {
+            let bytes = tail.total - partition.tail().total;
+            self.unrotated += bytes;
+            self.unlooked += bytes;
+            partition.publish(tail);
+        }
+        if self.unrotated >= ROTATE_BYTES {
+            self.unrotated = 0;
+            engine.rotate();
+        }
+    }
+
     fn admit(&self) -> Result<(), CommitError> {
         match self.state {
             State::Open => Ok(()),
@@ -234,24 +266,20 @@ impl Committer<'_> {
     }
 
     fn stage_and_commit(
-        &self,
+        &mut self,
         engine: &Engine,
-        work: Vec<Work>,
-        waits: &mut Vec<Waits>,
+        pieces: Vec<Piece>,
     ) -> Result<Vec<(Arc<Partition>, Tail)>, Failure> {
         let engine_failed = |error: fjall::Error| (DiskTrouble::of(&error), Arc::new(error) as _);
         let hook_failed = |error: io::Error| (DiskTrouble::of_io(&error), Arc::new(error) as _);
         let mut staged = Staged {
-            batch: engine.batch(work.len()),
+            batch: engine.batch(pieces.len()),
             tails: Vec::new(),
         };
-        let mut work = work.into_iter();
-        for piece in work.by_ref() {
-            if let Err(error) = self.stage(engine, piece, &mut staged, waits) {
-                // Nothing was written: no descriptor for a new keyspace, say.
-                waits.extend(work.map(unwritten));
-                return Err((DiskTrouble::Background, Arc::new(error)));
-            }
+        for (piece, wait) in pieces.into_iter().zip(&mut self.waits) {
+            let done = staged.add(self.shared, engine, piece, wait);
+            // Nothing was written: no descriptor for a new keyspace, say.
+            done.map_err(|error| (DiskTrouble::Background, Arc::new(error) as _))?;
         }
         let sequence = (self.sequence + 1).to_be_bytes();
         engine.put_contents(&mut staged.batch, SEQUENCE_KEY, &sequence);
@@ -262,54 +290,6 @@ impl Committer<'_> {
         hook.map_or(Ok(()), |hook| hook.after_commit())
             .map_err(hook_failed)?;
         Ok(staged.tails)
-    }
-
-    fn stage(
-        &self,
-        engine: &Engine,
-        work: Work,
-        staged: &mut Staged,
-        waits: &mut Vec<Waits>,
-    ) -> Result<(), fjall::Error> {
-        match work {
-            Work::Append {
-                to,
-                record,
-                writer,
-                place,
-            } => {
-                let tail = staged.tail(&to);
-                tail.newest = tail.newest.max(self.shared.config.clock.now());
-                tail.total += record.len() as u64;
-                let (offset, appended_at) = (tail.end, tail.newest);
-                let stamp = Stamp {
-                    offset,
-                    appended_at,
-                    total: tail.total,
-                };
-                tail.end += 1;
-                let bytes = record.len();
-                let appended = Appended {
-                    offset,
-                    appended_at,
-                };
-                waits.push(Waits::Append {
-                    writer,
-                    place,
-                    bytes,
-                    appended,
-                });
-                let stored = record.stamp(stamp);
-                engine.put_record(&mut staged.batch, to.slot, &to.id, offset, stored)
-            }
-            Work::Contents { entries, place } => {
-                waits.push(Waits::Contents { place });
-                for (key, value) in entries {
-                    engine.put_contents(&mut staged.batch, &key, &value);
-                }
-                Ok(())
-            }
-        }
     }
 
     fn open_again_when_due(&mut self) {
@@ -334,6 +314,42 @@ impl Committer<'_> {
 }
 
 impl Staged {
+    fn add(
+        &mut self,
+        shared: &Shared,
+        engine: &Engine,
+        piece: Piece,
+        wait: &mut Waits,
+    ) -> Result<(), fjall::Error> {
+        let (to, record) = match piece {
+            Piece::Append { to, record } => (to, record),
+            Piece::Contents(entries) => {
+                for (key, value) in entries {
+                    engine.put_contents(&mut self.batch, &key, &value);
+                }
+                return Ok(());
+            }
+        };
+        let tail = self.tail(&to);
+        tail.newest = tail.newest.max(shared.config.clock.now());
+        tail.total += record.len() as u64;
+        let (offset, appended_at) = (tail.end, tail.newest);
+        let stamp = Stamp {
+            offset,
+            appended_at,
+            total: tail.total,
+        };
+        tail.end += 1;
+        if let Waits::Append { appended, .. } = wait {
+            *appended = Appended {
+                offset,
+                appended_at,
+            };
+        }
+        let stored = record.stamp(stamp);
+        engine.put_record(&mut self.batch, to.slot, &to.id, offset, stored)
+    }
+
     /// The end of `partition` as far as this batch has come.
     fn tail(&mut self, partition: &Arc<Partition>) -> &mut Tail {
         // The last one first: a batch holds runs of records for one partition.
@@ -346,71 +362,5 @@ impl Staged {
             self.tails.len() - 1
         });
         &mut self.tails[index].1
-    }
-}
-
-/// From here on those of them that are prefix writers append nothing.
-fn fail_writers(waits: &[Waits]) {
-    for wait in waits {
-        if let Waits::Append { writer, .. } = wait {
-            writer.failed();
-        }
-    }
-}
-
-/// Who waits for a piece of work that was not tried.
-fn unwritten(work: Work) -> Waits {
-    match work {
-        Work::Append {
-            record,
-            writer,
-            place,
-            ..
-        } => {
-            let appended = Appended {
-                offset: 0,
-                appended_at: Default::default(),
-            };
-            Waits::Append {
-                writer,
-                place,
-                bytes: record.len(),
-                appended,
-            }
-        }
-        Work::Contents { place, .. } => Waits::Contents { place },
-    }
-}
-
-fn answer(shared: &Shared, waits: Vec<Waits>, result: &Result<(), CommitError>) {
-    let mut appends = Vec::with_capacity(waits.len());
-    let mut writers: Vec<(Arc<WriterState>, usize)> = Vec::new();
-    let mut room = 0;
-    for wait in waits {
-        match wait {
-            Waits::Append {
-                writer,
-                place,
-                bytes,
-                appended,
-            } => {
-                let answer = result.clone().map(|()| appended).map_err(AppendError::from);
-                appends.push((place, answer));
-                room += shared.queue.units_of(bytes) as usize;
-                match writers.last_mut() {
-                    Some((last, count)) if Arc::ptr_eq(last, &writer) => *count += 1,
-                    _ => writers.push((writer, 1)),
-                }
-            }
-            Waits::Contents { place } => shared.contents.answer(place, result.clone()),
-        }
-    }
-    shared.appends.answer_all(appends);
-    shared.queue.room.add_permits(room);
-    for (writer, count) in writers {
-        writer.answered(count);
-    }
-    if result.is_ok() {
-        shared.syncs.fetch_add(1, Ordering::Relaxed);
     }
 }

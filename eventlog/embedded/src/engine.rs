@@ -1,9 +1,14 @@
 //! The database under the log: opened, read, written. Nobody else in the log names its types.
 
+use std::thread;
+use std::time::Duration;
+
 use bytes::Bytes;
 use eventlog_port::{BoxError, Offset, TopicPartition};
+use fjall::config::{BlockSizePolicy, FilterPolicy, PinningPolicy};
 use fjall::{Database, Keyspace, KeyspaceCreateOptions, OwnedWriteBatch, PersistMode};
 use parking_lot::RwLock;
+use tokio::time::Instant;
 
 use crate::config::Config;
 use crate::directory::{Directory, io_error};
@@ -22,6 +27,31 @@ const CONTENTS: &str = "contents";
 
 /// A keyspace is written out at this size: small enough for many of them in little memory.
 const MEMTABLE_BYTES: u64 = 16 << 20;
+
+/// The table of contents is written out at this size: most of it is the number of each batch.
+const CONTENTS_BYTES: u64 = 4 << 20;
+
+/// Above this, over all partitions, the largest memtable is written out, and commits wait for it as long
+/// as what they bring would take at [`SLOWLY`]: bounded, however many partitions there are.
+const HELD_BYTES: u64 = 48 << 20;
+
+/// Bytes a second that are taken in while the engine lags behind: less than it writes out, so that it
+/// catches up, and enough that a small batch waits only a little.
+const SLOWLY: u64 = 32 << 20;
+
+/// Above this commits wait for as long as [`WRITING_OUT`]: the disk takes less than [`SLOWLY`].
+const MOST_BYTES: u64 = 2 * HELD_BYTES;
+
+/// No commit waits longer than this: a worker that is dead is found out by the next write, and where one
+/// is stuck, the engine itself stops at four sealed memtables of a partition.
+const WRITING_OUT: Duration = Duration::from_secs(1);
+
+/// How often it is looked whether something was written out; the engine tells nobody.
+const LOOK: Duration = Duration::from_millis(1);
+
+/// A second worker would spin for as long as the first one compacts, on a core that appends need; and
+/// one partition is only ever written out by one (ADR 0051).
+const WORKERS: usize = 1;
 
 /// Large enough that a sequential read makes few calls, small enough for a point read.
 const BLOCK_BYTES: u32 = 16 << 10;
@@ -45,9 +75,9 @@ impl Engine {
                 .cache_size(config.cache_bytes)
                 .max_journaling_size(JOURNAL_BYTES)
                 .manual_journal_persist(true)
-                .worker_threads(2)
+                .worker_threads(WORKERS)
                 .open()?;
-            let contents = database.keyspace(CONTENTS, KeyspaceCreateOptions::default)?;
+            let contents = database.keyspace(CONTENTS, contents_options)?;
             Ok(Self {
                 database,
                 contents,
@@ -223,6 +253,50 @@ impl Engine {
         }
     }
 
+    /// Bytes that are in memory and journals alone.
+    pub(crate) fn held_bytes(&self) -> u64 {
+        self.database.write_buffer_size()
+    }
+
+    /// Keeps what is held in memory within bounds, by waiting for the engine after `written` bytes.
+    pub(crate) fn bound_memory(&self, written: u64) {
+        let begun = Instant::now();
+        let slowly = Duration::from_micros(written * 1_000_000 / SLOWLY).min(WRITING_OUT);
+        loop {
+            let held = self.held_bytes();
+            let patience = if held < HELD_BYTES {
+                return;
+            } else if held < MOST_BYTES {
+                slowly
+            } else {
+                WRITING_OUT
+            };
+            self.seal_largest(held);
+            let Some(left) = patience.checked_sub(begun.elapsed()) else {
+                return;
+            };
+            thread::sleep(left.min(LOOK));
+        }
+    }
+
+    /// Has the engine write out the partition that holds the most, unless most of what is `held` is on
+    /// its way already.
+    fn seal_largest(&self, held: u64) {
+        use fjall::AbstractTree;
+        let partitions = self.partitions.read().clone();
+        let size = |keyspace: &Keyspace| keyspace.tree.active_memtable().size();
+        let all = partitions.iter().flatten().chain([&self.contents]);
+        let unsealed: Vec<_> = all.map(|k| (size(k), k)).collect();
+        if unsealed.iter().map(|(size, _)| size).sum::<u64>() < held / 2 {
+            return;
+        }
+        if let Some((_, largest)) = unsealed.iter().max_by_key(|(size, _)| size)
+            && let Err(error) = largest.rotate_memtable()
+        {
+            tracing::warn!(error = %error, "a memtable could not be sealed");
+        }
+    }
+
     /// The keyspaces of partitions, by name.
     pub(crate) fn names(&self) -> Vec<String> {
         let names = self.database.list_keyspace_names();
@@ -260,10 +334,20 @@ impl Batch {
     }
 }
 
+fn contents_options() -> KeyspaceCreateOptions {
+    KeyspaceCreateOptions::default().max_memtable_size(CONTENTS_BYTES)
+}
+
+/// Tables move down as they are, and so does what is pinned of them: an index or a filter pinned when
+/// a table is new stays in memory as long as the table is there. A filter would say that a record
+/// may be there, and between start and end each one is.
 fn options() -> KeyspaceCreateOptions {
     KeyspaceCreateOptions::default()
         .max_memtable_size(MEMTABLE_BYTES)
-        .data_block_size_policy(fjall::config::BlockSizePolicy::all(BLOCK_BYTES))
+        .data_block_size_policy(BlockSizePolicy::all(BLOCK_BYTES))
+        .index_block_pinning_policy(PinningPolicy::disabled())
+        .filter_block_pinning_policy(PinningPolicy::disabled())
+        .filter_policy(FilterPolicy::disabled())
         .expect_point_read_hits(true)
 }
 

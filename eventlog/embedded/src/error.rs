@@ -124,6 +124,11 @@ pub(crate) enum Stopped {
          started again"
     )]
     DiskFailed,
+    #[error(
+        "the log's writing thread panicked: nothing more is written until the process is started \
+         again"
+    )]
+    Panicked,
 }
 
 /// What the engine's error means for the disk.

@@ -34,6 +34,7 @@ mod recovery;
 mod retention;
 mod shared;
 mod topics;
+mod waits;
 mod writer;
 
 pub use config::{CommitHook, Config};

@@ -3,13 +3,16 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use eventlog_port::Appended;
 use parking_lot::{Condvar, Mutex, MutexGuard};
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
 use crate::config::{BATCH_BYTES, BATCH_RECORDS, LULL};
 use crate::encoding::Unstamped;
+use crate::error::Stopped;
 use crate::partition::Partition;
+use crate::waits::Waits;
 use crate::writer::WriterState;
 
 /// One thing to commit.
@@ -37,12 +40,50 @@ impl Work {
             Self::Contents { entries, .. } => entries.iter().map(|(k, v)| k.len() + v.len()).sum(),
         }
     }
+
+    /// What is to be written, and who waits for it.
+    pub(crate) fn split(self) -> (Piece, Waits) {
+        match self {
+            Self::Append {
+                to,
+                record,
+                writer,
+                place,
+            } => {
+                let waits = Waits::Append {
+                    writer,
+                    place,
+                    bytes: record.len(),
+                    appended: Appended {
+                        offset: 0,
+                        appended_at: Default::default(),
+                    },
+                };
+                (Piece::Append { to, record }, waits)
+            }
+            Self::Contents { entries, place } => {
+                (Piece::Contents(entries), Waits::Contents { place })
+            }
+        }
+    }
+}
+
+/// What one thing to commit writes.
+pub(crate) enum Piece {
+    /// A record.
+    Append {
+        to: Arc<Partition>,
+        record: Unstamped,
+    },
+    /// Entries of the table of contents.
+    Contents(Vec<(Vec<u8>, Vec<u8>)>),
 }
 
 #[derive(Debug, Default)]
 struct Waiting {
     work: std::collections::VecDeque<Work>,
-    closed: bool,
+    /// Nothing more is taken in, and why.
+    closed: Option<Stopped>,
 }
 
 /// The queue between writers and the committer. What it holds is bounded by the permits that writers
@@ -90,11 +131,11 @@ impl Queue {
         self.room.add_permits(self.units_of(bytes) as usize);
     }
 
-    /// Adds work; gives it back once the queue is closed.
-    pub(crate) fn push(&self, work: Work) -> Result<(), Work> {
+    /// Adds work, and says why it doesn't once the queue is closed.
+    pub(crate) fn push(&self, work: Work) -> Result<(), Stopped> {
         let mut waiting = self.waiting.lock();
-        if waiting.closed {
-            return Err(work);
+        if let Some(why) = waiting.closed {
+            return Err(why);
         }
         waiting.work.push_back(work);
         let first = waiting.work.len() == 1;
@@ -107,8 +148,15 @@ impl Queue {
 
     /// Refuses more; what is there is still taken.
     pub(crate) fn close(&self) {
-        self.waiting.lock().closed = true;
+        self.waiting.lock().closed.get_or_insert(Stopped::Closed);
         self.arrived.notify_one();
+    }
+
+    /// Refuses more, and gives back what nobody will take.
+    pub(crate) fn abandon(&self, why: Stopped) -> Vec<Work> {
+        let mut waiting = self.waiting.lock();
+        waiting.closed = Some(why);
+        waiting.work.drain(..).collect()
     }
 
     /// Waits for work and takes a batch of it, when the crowd of the last one has come back or has
@@ -118,7 +166,7 @@ impl Queue {
     pub(crate) fn take(&self, crowd: Crowd, until: Option<Instant>) -> Option<Vec<Work>> {
         let mut waiting = self.waiting.lock();
         while waiting.work.is_empty() {
-            if waiting.closed {
+            if waiting.closed.is_some() {
                 return None;
             }
             match until {
@@ -155,7 +203,7 @@ impl Queue {
 fn gather(waiting: &mut MutexGuard<'_, Waiting>, crowd: Crowd) {
     let begun = Instant::now();
     let mut grew = begun;
-    while waiting.work.len() < crowd.size && !waiting.closed {
+    while waiting.work.len() < crowd.size && waiting.closed.is_none() {
         let before = waiting.work.len();
         MutexGuard::unlocked(waiting, std::thread::yield_now);
         let now = Instant::now();

@@ -145,9 +145,9 @@ impl Shared {
         entries: Vec<(Vec<u8>, Vec<u8>)>,
     ) -> Result<(), CommitError> {
         let (waiter, place) = self.contents.open();
-        if self.queue.push(Work::Contents { entries, place }).is_err() {
+        if let Err(why) = self.queue.push(Work::Contents { entries, place }) {
             self.contents
-                .answer(place, Err(CommitError::unavailable(Stopped::Closed)));
+                .answer(place, Err(CommitError::unavailable(why)));
         }
         waiter.await
     }

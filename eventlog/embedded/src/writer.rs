@@ -10,7 +10,7 @@ use eventlog_port::{
 use tokio::sync::Semaphore;
 
 use crate::encoding::Unstamped;
-use crate::error::{CommitError, Stopped};
+use crate::error::CommitError;
 use crate::queue::Work;
 use crate::shared::Shared;
 
@@ -100,21 +100,17 @@ impl Writer for EmbeddedWriter {
         self.state.check()?;
         let (waiter, place) = self.shared.appends.open();
         let writer = Arc::clone(&self.state);
-        if self
-            .shared
-            .queue
-            .push(Work::Append {
-                to,
-                record,
-                writer,
-                place,
-            })
-            .is_err()
-        {
+        let work = Work::Append {
+            to,
+            record,
+            writer,
+            place,
+        };
+        if let Err(why) = self.shared.queue.push(work) {
             // Nobody has seen the place: its waiter is dropped here, and the answer frees it.
             drop(waiter);
             self.shared.appends.answer(place, Err(AppendError::Closed));
-            return Err(CommitError::unavailable(Stopped::Closed).into());
+            return Err(CommitError::unavailable(why).into());
         }
         // Both are given back with the answer.
         in_flight.forget();

@@ -46,6 +46,12 @@ impl<T> Completions<T> {
 
     /// Answers many places under one lock.
     pub fn answer_all(&self, answers: impl IntoIterator<Item = (usize, T)>) {
+        self.settle(answers).wake();
+    }
+
+    /// Answers many places under one lock, and leaves their waiters asleep: for an adapter that has
+    /// something to give back that they would otherwise wake up to wait for.
+    pub fn settle(&self, answers: impl IntoIterator<Item = (usize, T)>) -> Settled {
         let mut wake = Vec::new();
         {
             let mut places = self.0.lock();
@@ -62,9 +68,19 @@ impl<T> Completions<T> {
                 }
             }
         }
-        for waker in wake {
-            waker.wake();
-        }
+        Settled(wake)
+    }
+}
+
+/// Waiters that have their answers and are to be woken.
+#[derive(Debug)]
+#[must_use = "who waits sleeps on until it is woken"]
+pub struct Settled(Vec<Waker>);
+
+impl Settled {
+    /// Wakes them.
+    pub fn wake(self) {
+        self.0.into_iter().for_each(Waker::wake);
     }
 }
 

@@ -157,8 +157,7 @@ async fn race(seed: u64) -> (crate::oracle::Account, String) {
         race.world.ingest(Config::default()).await,
         race.world.ingest(Config::default()).await,
     ];
-    for which in 0..3 {
-        let (instance, group) = MEMBERS[which];
+    for (which, (instance, group)) in MEMBERS.into_iter().enumerate() {
         race.routers[which] = Some(race.world.router(instance, group).await);
     }
     for _ in 0..120 {

@@ -1,9 +1,10 @@
 //! The database under rows and keys: opened, read, written. Nobody else names its types.
 
-use std::ops::Bound;
+use std::ops::{Bound, Range};
 use std::path::Path;
 
 use bytes::Bytes;
+use fjall::config::{BlockSizePolicy, BloomConstructionPolicy, FilterPolicy, FilterPolicyEntry};
 use fjall::{Database, Keyspace, KeyspaceCreateOptions, OwnedWriteBatch, PersistMode, Readable};
 use projections_port::ViewError;
 
@@ -25,6 +26,9 @@ pub(crate) struct Layout {
     pub(crate) memtable_bytes: u64,
     /// What one read from disk brings.
     pub(crate) block_bytes: u32,
+    /// Whether keys are asked for that lie anywhere in it: such a space has filters. One that is
+    /// written in the order of its keys, or read in ranges, does without.
+    pub(crate) has_filters: bool,
 }
 
 /// The open database.
@@ -36,7 +40,16 @@ pub(crate) struct Engine {
 /// One batch: all of it is written, or none.
 pub(crate) struct EngineBatch<'a> {
     engine: &'a Engine,
-    batch: OwnedWriteBatch,
+    items: Vec<Item>,
+    /// Keys and values, space by space: each is written out, and let go, by itself.
+    bytes: Vec<Vec<u8>>,
+}
+
+/// A key and, unless it is removed, its value: where they are in the bytes of their space.
+struct Item {
+    space: Space,
+    key: Range<usize>,
+    value: Option<Range<usize>>,
 }
 
 /// The rows as they are at one moment.
@@ -56,13 +69,20 @@ impl Engine {
             .cache_size(cache_bytes)
             .max_journaling_size(JOURNAL_BYTES)
             .manual_journal_persist(true)
-            .worker_threads(2)
+            // Of two, the one spins for as long as the other compacts.
+            .worker_threads(1)
             .open()?;
         let open = |layout: &Layout| {
             let options = || {
+                let filters = if layout.has_filters {
+                    FilterPolicyEntry::Bloom(BloomConstructionPolicy::BitsPerKey(10.0))
+                } else {
+                    FilterPolicyEntry::None
+                };
                 KeyspaceCreateOptions::default()
+                    .filter_policy(FilterPolicy::all(filters))
                     .max_memtable_size(layout.memtable_bytes)
-                    .data_block_size_policy(fjall::config::BlockSizePolicy::all(layout.block_bytes))
+                    .data_block_size_policy(BlockSizePolicy::all(layout.block_bytes))
                     .expect_point_read_hits(true)
             };
             database.keyspace(layout.name, options)
@@ -89,7 +109,8 @@ impl Engine {
     pub(crate) fn batch(&self, items: usize) -> EngineBatch<'_> {
         EngineBatch {
             engine: self,
-            batch: OwnedWriteBatch::with_capacity(self.database.clone(), items),
+            items: Vec::with_capacity(items),
+            bytes: vec![Vec::new(); self.spaces.len()],
         }
     }
 
@@ -149,19 +170,40 @@ impl Snapshot<'_> {
 }
 
 impl EngineBatch<'_> {
-    pub(crate) fn put(&mut self, space: Space, key: Vec<u8>, value: Vec<u8>) {
-        self.batch.insert(&self.engine.spaces[space.0], key, value);
+    pub(crate) fn put(&mut self, space: Space, key: &[u8], value: &[u8]) {
+        let key = self.add(space, key);
+        let value = Some(self.add(space, value));
+        self.items.push(Item { space, key, value });
     }
 
-    pub(crate) fn remove(&mut self, space: Space, key: Vec<u8>) {
-        self.batch.remove(&self.engine.spaces[space.0], key);
+    pub(crate) fn remove(&mut self, space: Space, key: &[u8]) {
+        let key = self.add(space, key);
+        let value = None;
+        self.items.push(Item { space, key, value });
+    }
+
+    fn add(&mut self, space: Space, bytes: &[u8]) -> Range<usize> {
+        let all = &mut self.bytes[space.0];
+        let begin = all.len();
+        all.extend_from_slice(bytes);
+        begin..all.len()
     }
 
     /// Writes the batch; `durable`: and waits for the disk. Without, what a crash takes is the
     /// newest batches, whole: the engine syncs its journal before it writes out a space.
     pub(crate) fn commit(self, durable: bool) -> Result<(), ViewError> {
+        let database = self.engine.database.clone();
+        let mut batch = OwnedWriteBatch::with_capacity(database, self.items.len());
+        let bytes: Vec<Bytes> = self.bytes.into_iter().map(Bytes::from).collect();
+        for Item { space, key, value } in self.items {
+            let (keyspace, bytes) = (&self.engine.spaces[space.0], &bytes[space.0]);
+            match value {
+                Some(value) => batch.insert(keyspace, bytes.slice(key), bytes.slice(value)),
+                None => batch.remove(keyspace, bytes.slice(key)),
+            }
+        }
         let mode = durable.then_some(PersistMode::SyncData);
-        self.batch.durability(mode).commit().map_err(view_error)
+        batch.durability(mode).commit().map_err(view_error)
     }
 }
 

@@ -14,12 +14,21 @@ use crate::engine::{Layout, Space};
 use crate::slot::Slot;
 
 const FIRSTS: Space = Space(0);
+const MARKS: Space = Space(1);
 
-static LAYOUT: [Layout; 1] = [Layout {
-    name: "firsts",
-    memtable_bytes: 8 << 20,
-    block_bytes: 4 << 10,
-}];
+/// There once the store has every key that the log says.
+const WHOLE: &[u8] = b"whole";
+
+static LAYOUT: [Layout; 2] = [layout("firsts", 8 << 20), layout("marks", 1 << 20)];
+
+const fn layout(name: &'static str, memtable_bytes: u64) -> Layout {
+    Layout {
+        name,
+        memtable_bytes,
+        block_bytes: 4 << 10,
+        has_filters: false,
+    }
+}
 
 /// Rows that one batch forgets.
 const FORGOTTEN_AT_ONCE: usize = 5_000;
@@ -38,6 +47,19 @@ impl EmbeddedKeys {
             slot: Slot::open(folder, cache_bytes, &LAYOUT)?,
             writing: Mutex::new(()),
         })))
+    }
+
+    /// Whether the store has every key that the log says.
+    pub(crate) fn are_whole(&self) -> Result<bool, ViewError> {
+        Ok(self.0.slot.engine()?.get(MARKS, WHOLE)?.is_some())
+    }
+
+    /// Notes, durably, that it has.
+    pub(crate) fn mark_whole(&self) -> Result<(), ViewError> {
+        let engine = self.0.slot.engine()?;
+        let mut batch = engine.batch(1);
+        batch.put(MARKS, WHOLE, &[]);
+        batch.commit(true)
     }
 
     pub(crate) fn close(&self) {
@@ -101,7 +123,7 @@ impl Firsts {
         let (engine, _) = self.slot.engine_or_reopen()?;
         let mut batch = engine.batch(rows.len());
         for (key, value) in rows {
-            batch.put(FIRSTS, key, value);
+            batch.put(FIRSTS, &key, &value);
         }
         batch.commit(true).inspect_err(|_| self.slot.fail())
     }
@@ -128,7 +150,7 @@ impl Firsts {
         let _writing = self.writing.lock();
         let (engine, _) = self.slot.engine_or_reopen()?;
         let mut batch = engine.batch(keys.len());
-        keys.into_iter().for_each(|key| batch.remove(FIRSTS, key));
+        keys.iter().for_each(|key| batch.remove(FIRSTS, key));
         batch.commit(false).inspect_err(|_| self.slot.fail())
     }
 }

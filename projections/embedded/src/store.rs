@@ -44,7 +44,6 @@ pub struct Store {
     directory: Mutex<Option<Directory>>,
     views: Arc<EmbeddedViews>,
     keys: Arc<EmbeddedKeys>,
-    keys_are_new: bool,
 }
 
 impl Store {
@@ -56,14 +55,12 @@ impl Store {
         let directory = Directory::take(&config.directory, &config.holder)?;
         let damaged = |error| damaged(directory.path(), error);
         let rows = Rows::open(directory.rows(), config.cache_bytes).map_err(damaged)?;
-        let keys_are_new = !directory.keys().exists();
         let keys =
             EmbeddedKeys::open(directory.keys(), config.keys_cache_bytes).map_err(damaged)?;
         Ok(Self {
             directory: Mutex::new(Some(directory)),
             views: Arc::new(EmbeddedViews::new(rows)),
             keys: Arc::new(keys),
-            keys_are_new,
         })
     }
 
@@ -79,11 +76,21 @@ impl Store {
         Arc::clone(&self.keys)
     }
 
-    /// Whether the keyed store was made at this start. While there is a log already, its keys have to
-    /// be folded from there before a router judges by them.
-    #[must_use]
-    pub const fn keys_are_new(&self) -> bool {
-        self.keys_are_new
+    /// Whether the keyed store has every key that the log says. If not, it is new or was lost, and the
+    /// keys have to be folded out of the log before a router judges by them.
+    ///
+    /// # Errors
+    /// When the store can't be read.
+    pub fn keys_are_whole(&self) -> Result<bool, ViewError> {
+        self.keys.are_whole()
+    }
+
+    /// Notes that the keys were folded out of the log.
+    ///
+    /// # Errors
+    /// When the store can't be written.
+    pub fn keys_were_folded(&self) -> Result<(), ViewError> {
+        self.keys.mark_whole()
     }
 
     /// Makes what was written durable and gives the folder free. Handles say from then on that the
@@ -114,11 +121,22 @@ pub struct Rebuilding {
 
 impl Rebuilding {
     /// Takes the folder and makes an empty generation. The old one is not read: it may be damaged.
+    /// Keys stay, unless they can't be read: then the next start folds them out of the log.
     ///
     /// # Errors
     /// As for [`Store::open`].
     pub fn begin(config: &Config) -> Result<Self, OpenError> {
         let directory = Directory::take(&config.directory, &config.holder)?;
+        let keys = EmbeddedKeys::open(directory.keys(), config.keys_cache_bytes);
+        match keys.and_then(|keys| keys.are_whole()) {
+            Err(ViewError::Damaged(error)) => {
+                tracing::warn!(%error, "idempotency keys are folded again at the next start");
+                let keys = directory.keys();
+                fs::remove_dir_all(&keys).map_err(|source| io_error(&keys, source))?;
+            }
+            Err(error) => return Err(damaged(directory.path(), error)),
+            Ok(_) => {}
+        }
         let rows = Rows::open(directory.next_rows(), config.cache_bytes);
         let rows = rows.map_err(|error| damaged(directory.path(), error))?;
         Ok(Self {

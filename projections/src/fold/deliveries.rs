@@ -1,6 +1,7 @@
 //! The fold of an owner's partition: `events`, the tiers, `attempts`, `dead-letters`.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use projections_port::{
     Advance, Batch, DeliveryChange, DeliveryRow, DeliveryState, EndpointRow, EventChange,
@@ -15,24 +16,33 @@ use super::names::Names;
 use super::statistics::{Minute, Statistics, minute};
 use super::{Place, Taken, TooNew, attempts};
 
-/// Rows of deliveries that haven't ended are held between turns, this many: most end in the next.
-const MOST_HELD: usize = 4_096;
+/// Rows of deliveries that haven't ended are held between turns, the last of this many that came: most
+/// end in the next. What an endpoint that never answers leaves behind is read again when it ends.
+const MOST_HELD: usize = 2_048;
 
 /// A fold of one partition.
 pub(crate) struct Deliveries {
     partition: u32,
     places: BTreeMap<Topic, Place>,
-    rows: BTreeMap<DeliveryId, Held>,
+    /// In boxes: rows are large, and a tree moves what it holds.
+    rows: BTreeMap<DeliveryId, Box<Held>>,
+    /// Those that this turn has something to do with.
+    touched: Vec<DeliveryId>,
+    /// Those that stay, the oldest first, and some that have gone.
+    held: VecDeque<DeliveryId>,
     statistics: Statistics,
     names: Names,
     reads_ahead: bool,
 }
 
+#[derive(Default)]
 struct Held {
     row: Option<DeliveryRow>,
     /// The state that the store has of this fold.
     was: Option<DeliveryState>,
     changed: bool,
+    touched: bool,
+    stays: bool,
 }
 
 /// What a turn says, and the rows that it needs of the store before it can be folded.
@@ -53,6 +63,32 @@ pub(crate) struct Found {
     pub(crate) endpoints: Vec<Option<EndpointRow>>,
 }
 
+impl Held {
+    fn touch(&mut self, id: DeliveryId, touched: &mut Vec<DeliveryId>) {
+        if !self.touched {
+            self.touched = true;
+            touched.push(id);
+        }
+    }
+
+    /// What changed, of a row that is not held any more.
+    fn into_change(self) -> Option<DeliveryChange> {
+        let row = self.row.filter(|_| self.changed)?;
+        Some(DeliveryChange { was: self.was, row })
+    }
+
+    /// What changed, of a row that stays; the next turn begins from there.
+    fn take_change(&mut self) -> Option<DeliveryChange> {
+        self.touched = false;
+        if !std::mem::replace(&mut self.changed, false) {
+            return None;
+        }
+        let row = self.row.clone()?;
+        let was = self.was.replace(row.state);
+        Some(DeliveryChange { was, row })
+    }
+}
+
 impl Deliveries {
     /// Goes on from `progress`. With `reads_ahead`, `events` is always read further than any record
     /// that names one of it: then an event that is new has no row yet, and none is looked for.
@@ -68,6 +104,8 @@ impl Deliveries {
                 .map(|(topic, now)| (topic, Place::new(topic, now)))
                 .collect(),
             rows: BTreeMap::new(),
+            touched: Vec::new(),
+            held: VecDeque::new(),
             statistics: Statistics::default(),
             names: Names::default(),
             reads_ahead,
@@ -159,11 +197,18 @@ impl Deliveries {
 
     fn know(&mut self, row: DeliveryRow) {
         let was = (!row.is_only_routed()).then_some(row.state);
-        self.rows.entry(row.id).or_insert(Held {
+        let id = row.id;
+        let known = Box::new(Held {
             was,
             changed: false,
+            touched: false,
+            stays: false,
             row: Some(row),
         });
+        self.rows
+            .entry(id)
+            .or_insert(known)
+            .touch(id, &mut self.touched);
     }
 
     fn apply(&mut self, fact: Fact, batch: &mut Batch) {
@@ -187,6 +232,7 @@ impl Deliveries {
                         && let Some(row) = &mut held.row
                     {
                         held.changed |= attempts::add(&mut row.attempts, start);
+                        held.touch(id, &mut self.touched);
                     }
                 }
             }
@@ -195,40 +241,32 @@ impl Deliveries {
     }
 
     fn say(&mut self, said: Said) {
-        let held = self.rows.entry(said.row.id).or_insert(Held {
-            row: None,
-            was: None,
-            changed: false,
-        });
+        let id = said.row.id;
+        let held = self.rows.entry(id).or_default();
+        held.touch(id, &mut self.touched);
         held.changed |= delivery::fold(&mut held.row, said);
     }
 
     /// The rows that changed. Those that have ended are given away, the others held, up to a bound.
     fn take_changed(&mut self) -> Vec<DeliveryChange> {
-        let mut changes = Vec::new();
-        let rows = std::mem::take(&mut self.rows);
-        for (id, mut held) in rows {
-            let Some(row) = held.row.take() else { continue };
-            let state = row.state;
-            let was = held.was.replace(state);
-            let stays = !state.is_end() && self.rows.len() < MOST_HELD;
-            let held_row = if held.changed && stays {
-                changes.push(DeliveryChange {
-                    was,
-                    row: row.clone(),
-                });
-                row
-            } else if held.changed {
-                changes.push(DeliveryChange { was, row });
-                continue;
-            } else if stays {
-                row
-            } else {
+        let mut changes = Vec::with_capacity(self.touched.len());
+        for id in std::mem::take(&mut self.touched) {
+            let Entry::Occupied(mut held) = self.rows.entry(id) else {
                 continue;
             };
-            held.row = Some(held_row);
-            held.changed = false;
-            self.rows.insert(id, held);
+            if held.get().row.as_ref().is_none_or(|row| row.state.is_end()) {
+                changes.extend(held.remove().into_change());
+            } else {
+                let held = held.get_mut();
+                if !std::mem::replace(&mut held.stays, true) {
+                    self.held.push_back(id);
+                }
+                changes.extend(held.take_change());
+            }
+        }
+        while self.held.len() > MOST_HELD {
+            let oldest = self.held.pop_front();
+            oldest.and_then(|id| self.rows.remove(&id));
         }
         changes
     }
@@ -239,5 +277,43 @@ impl Deliveries {
         places
             .filter_map(|place| place.advance(partition))
             .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use projections_port::conformance::samples::{delivered, delivery, endpoint};
+
+    use super::*;
+
+    fn said(row: DeliveryRow) -> Said {
+        Said {
+            row,
+            attempt: None,
+            is_note: false,
+        }
+    }
+
+    #[test]
+    fn what_waits_for_long_is_let_go_and_what_is_new_is_held() {
+        let mut fold = Deliveries::new(0, [], true);
+        let most = MOST_HELD as u64;
+        for n in 0..3 * most {
+            fold.say(said(delivery(n, endpoint(1))));
+            assert_eq!(fold.take_changed().len(), 1);
+        }
+        assert_eq!((fold.rows.len(), fold.held.len()), (MOST_HELD, MOST_HELD));
+        for n in (2 * most..3 * most).rev() {
+            let row = delivered(delivery(n, endpoint(1)));
+            fold.say(said(row));
+            let change = fold.take_changed().pop().unwrap();
+            assert_eq!(change.was, Some(DeliveryState::Pending), "it was held");
+        }
+        assert_eq!(fold.rows.len(), 0);
+        for n in 0..3 * most {
+            fold.say(said(delivered(delivery(n, endpoint(2)))));
+        }
+        assert_eq!(fold.take_changed().len(), 3 * MOST_HELD);
+        assert_eq!(fold.rows.len(), 0, "what has ended is not held");
     }
 }

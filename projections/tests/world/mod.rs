@@ -5,7 +5,7 @@ mod owner;
 mod records;
 mod router;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -39,6 +39,8 @@ pub struct Truth {
     pub minutes: BTreeMap<(EndpointId, Timestamp), [u64; 4]>,
     /// No route, duplicate, conflict.
     pub nowhere: [u64; 3],
+    /// Records of `inbox` that were the first of their key: partition, offset, key.
+    pub firsts: BTreeSet<(u32, u64, String)>,
 }
 
 /// A delivery that may go on.

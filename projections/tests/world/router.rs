@@ -7,6 +7,7 @@ use schemas::ids::{EndpointId, EventId};
 use schemas::inbox::{Door, HttpDoor, InboxEvent};
 use schemas::origin::{Acceptance, Position, Run};
 use schemas::routed::{Repeated, Routed, RoutesFound};
+use schemas::text::IdempotencyKey;
 use schemas::topics::Topic;
 
 use super::records::{addressed, endpoint, envelope, partition_of, tenant};
@@ -42,6 +43,10 @@ impl World {
         let appended = self.append(Topic::Inbox, partition, record.encode()).await;
         let acceptance = Acceptance::inbox(partition, appended.offset);
         if !is_kafka {
+            if has_key {
+                let first = (partition, appended.offset, event.clone());
+                self.truth.firsts.insert(first);
+            }
             routes.iter().for_each(|to| self.made(acceptance, *to));
             self.truth.nowhere[0] += u64::from(routes.is_empty());
         }
@@ -80,6 +85,12 @@ impl World {
                 control: 0,
             });
             self.decide(inbox, &decision).await;
+            // A CloudEvent's source and id are its key, if it brings none.
+            let key = match queued.has_key {
+                true => queued.event.clone(),
+                false => cloud_events_key(&queued.event),
+            };
+            self.truth.firsts.insert((inbox, queued.offset, key));
             let routes = queued.routes.iter();
             routes.for_each(|to| self.made(acceptance, *to));
             self.truth.nowhere[0] += u64::from(queued.routes.is_empty());
@@ -135,6 +146,8 @@ impl World {
         self.decide(inbox, &decision).await;
         self.truth.nowhere[if is_duplicate { 1 } else { 2 }] += 1;
         if !queued.is_kafka {
+            let first = (inbox, queued.offset, queued.event.clone());
+            self.truth.firsts.remove(&first);
             self.truth.nowhere[0] -= u64::from(queued.routes.is_empty());
             for to in queued.routes {
                 let delivery = schemas::ids::DeliveryId::derive(acceptance, to, Run::First);
@@ -161,6 +174,11 @@ impl World {
 
 fn kafka_id(inbox: u32, queued: &Queued) -> EventId {
     EventId::of_inbox(inbox, queued.offset, queued.accepted_at)
+}
+
+fn cloud_events_key(id: &str) -> String {
+    let key = IdempotencyKey::of_cloud_event(&envelope().source, &id.parse().unwrap());
+    key.to_string()
 }
 
 fn accepted(event: &str, to: EndpointId, routed: Option<RoutedFrom>) -> Accepted {

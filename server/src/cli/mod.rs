@@ -1,18 +1,21 @@
 //! The command line, as it is written.
 
 mod api;
+mod bench;
 mod endpoints;
 mod events;
 mod listen;
 mod log;
 mod serve;
 mod values;
+mod views;
 
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub(crate) use api::{ApiArgs, Moment, PageArgs, TimeArgs};
+pub(crate) use bench::{BenchArgs, BenchScenario};
 pub(crate) use endpoints::{
     CreateArgs, EndpointId, EndpointListArgs, EndpointsAction, EndpointsCommand, FieldArgs,
     UpdateArgs,
@@ -25,7 +28,8 @@ pub(crate) use listen::ListenArgs;
 pub(crate) use log::{
     AppendArgs, DumpArgs, LogAction, LogArgs, LogCommand, PlanArgs, TailArgs, TopicArgs, TopicsArgs,
 };
-pub(crate) use serve::ServeArgs;
+pub(crate) use serve::{DeliveryArgs, RoleName, ServeArgs};
+pub(crate) use views::{ViewsAction, ViewsCommand};
 
 const SETTINGS: &str = "\
 Settings:
@@ -113,6 +117,10 @@ pub(crate) enum Command {
     Listen(ListenArgs),
     /// What is in the log, as it is stored; secrets never show
     Log(LogCommand),
+    /// The views against the log: compared, or made anew
+    Views(ViewsCommand),
+    /// Load, a receiver and the bare limit in one run
+    Bench(BenchArgs),
 }
 
 impl Command {
@@ -126,7 +134,9 @@ impl Command {
             | Self::Deliveries(_)
             | Self::Dlq(_)
             | Self::Listen(_)
-            | Self::Log(_) => "warn",
+            | Self::Log(_)
+            | Self::Views(_)
+            | Self::Bench(_) => "warn",
         }
     }
 }

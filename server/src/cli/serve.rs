@@ -5,7 +5,7 @@ use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 use ipnet::IpNet;
 
 use super::log::TopicArgs;
@@ -43,6 +43,14 @@ pub(crate) struct ServeArgs {
     /// For development: deliveries reach this machine, plain http and any port
     #[arg(long, env = "POSTRIDER_DEV", hide_env_values = true)]
     pub(crate) dev: bool,
+    /// What this process does; may be repeated; everything when not given
+    #[arg(
+        long,
+        value_name = "NAME",
+        env = "POSTRIDER_ROLE",
+        hide_env_values = true
+    )]
+    pub(crate) role: Vec<RoleName>,
     /// Which log: `embedded`; others are not supported yet
     #[arg(
         long,
@@ -95,6 +103,25 @@ pub(crate) struct ServeArgs {
     pub(crate) delivery: DeliveryArgs,
     #[command(flatten)]
     pub(crate) topics: TopicArgs,
+}
+
+/// What a process can do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
+pub(crate) enum RoleName {
+    /// Takes events in, and routes them
+    Ingest,
+    /// Sends deliveries, and their retries
+    Dispatcher,
+    /// Folds the log into views
+    Projections,
+    /// Endpoints, and answers out of the views
+    Api,
+}
+
+impl RoleName {
+    /// Every one.
+    pub(crate) const ALL: [Self; 4] =
+        [Self::Ingest, Self::Dispatcher, Self::Projections, Self::Api];
 }
 
 /// How and where deliveries go.

@@ -20,6 +20,18 @@ use crate::output::Output;
 
 pub(crate) use tls::client_config;
 
+/// A bare client: HTTP/1.1, no proxy, no redirects.
+///
+/// # Errors
+/// When it can't be built.
+pub(crate) fn http() -> Result<reqwest::Client> {
+    let builder = reqwest::Client::builder()
+        .redirect(reqwest::redirect::Policy::none())
+        .use_preconfigured_tls(client_config("http")?)
+        .no_proxy();
+    Ok(builder.build()?)
+}
+
 /// `postrider send`
 pub(crate) async fn send(args: SendArgs, output: &mut Output) -> Result<()> {
     send::run(args, output).await

@@ -39,7 +39,7 @@ impl Opening<'_> {
     /// Opens a log, and makes it when it isn't there.
     pub(super) async fn any(&self, command: &str) -> Result<Arc<dyn EventLog>> {
         match &self.args.log {
-            Target::Embedded => self.embedded(command).await,
+            Target::Embedded => embedded(&self.args.data, command, Arc::clone(&self.clock)).await,
             Target::Kafka(brokers) => self.kafka(brokers).await,
         }
     }
@@ -47,18 +47,9 @@ impl Opening<'_> {
     /// Whether the log is one that would have to be made first.
     pub(super) fn is_missing(&self) -> bool {
         match self.args.log {
-            Target::Embedded => fs::read_dir(self.args.data.join("log"))
-                .map_or(true, |mut entries| entries.next().is_none()),
+            Target::Embedded => is_empty(&self.args.data.join("log")),
             Target::Kafka(_) => false,
         }
-    }
-
-    async fn embedded(&self, command: &str) -> Result<Arc<dyn EventLog>> {
-        let folder = self.args.data.join("log");
-        let mut config = eventlog_embedded::Config::new(folder, Arc::clone(&self.clock));
-        command.clone_into(&mut config.holder);
-        let opened = tokio::task::spawn_blocking(|| EmbeddedLog::open(config)).await?;
-        Ok(Arc::new(opened?))
     }
 
     async fn kafka(&self, brokers: &str) -> Result<Arc<dyn EventLog>> {
@@ -73,6 +64,26 @@ impl Opening<'_> {
             .map_err(|error| WrongUse(error.to_string()))?;
         Ok(Arc::new(KafkaLog::connect(config).await?))
     }
+}
+
+/// Whether the folder isn't there, or holds nothing.
+pub(crate) fn is_empty(folder: &Path) -> bool {
+    fs::read_dir(folder).map_or(true, |mut entries| entries.next().is_none())
+}
+
+/// The log in the data directory, held in the name of `holder`: whoever comes second is told it.
+///
+/// # Errors
+/// When another process holds it, or it can't be opened.
+pub(crate) async fn embedded(
+    data: &Path,
+    holder: &str,
+    clock: Arc<dyn Clock>,
+) -> Result<Arc<dyn EventLog>> {
+    let mut config = eventlog_embedded::Config::new(data.join("log"), clock);
+    holder.clone_into(&mut config.holder);
+    let opened = tokio::task::spawn_blocking(|| EmbeddedLog::open(config)).await?;
+    Ok(Arc::new(opened?))
 }
 
 fn settings(path: &Path) -> Result<BTreeMap<String, String>> {

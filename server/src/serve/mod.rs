@@ -5,6 +5,7 @@ mod config;
 mod http;
 mod ids;
 mod key_file;
+mod parts;
 mod probes;
 mod roles;
 mod server;

@@ -41,3 +41,25 @@ impl Probe for ControlProbe {
         }
     }
 }
+
+/// Every partition that is folded here goes on being folded.
+pub(super) struct ViewsProbe(pub(super) projections::Status);
+
+#[async_trait]
+impl Probe for ViewsProbe {
+    fn name(&self) -> &'static str {
+        "views"
+    }
+
+    async fn check(&self) -> Result<(), String> {
+        let stopped = self.0.stopped();
+        let said = stopped
+            .iter()
+            .map(|((topic, partition), why)| format!("{topic}[{partition}]: {why}"));
+        let said: Vec<_> = said.collect();
+        match said.is_empty() {
+            true => Ok(()),
+            false => Err(said.join("; ")),
+        }
+    }
+}

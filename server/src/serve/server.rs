@@ -5,12 +5,14 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use axum::Router;
+use projections_embedded::Store;
 use prometheus_client::registry::Registry;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use super::config::Config;
 use super::http::{self, Gate, Health};
+use super::parts::Parts;
 use super::probes::{ControlProbe, LogProbe};
 use super::roles::Roles;
 use super::signals::Signals;
@@ -25,6 +27,7 @@ pub(super) struct Server {
     doors: Roles,
     workers: Roles,
     ground: Roles,
+    views: Arc<Store>,
     draining: CancellationToken,
     drain: Duration,
 }
@@ -41,21 +44,32 @@ impl Server {
     ) -> Result<Self> {
         let mut registry = Registry::with_prefix("postrider");
         let draining = CancellationToken::new();
-        let (mut doors, workers, mut ground) =
+        let (mut doors, mut workers, mut ground) =
             (Roles::default(), Roles::default(), Roles::default());
         let (control, follower) = control::follow::follow(Arc::clone(&storage.log));
         let stop = ground.stop();
         ground.start("control", async move { Ok(follower.run(stop).await?) });
         control.read_to_end().await?;
-        let health = Health {
-            draining: draining.clone(),
+        let mut parts = Parts {
+            config,
+            storage: &storage,
+            control: &control,
+            registry: &mut registry,
+            workers: &mut workers,
+            doors: Router::new(),
             probes: vec![
                 Box::new(LogProbe(Arc::clone(&storage.log))),
                 Box::new(ControlProbe(control.clone())),
             ],
         };
+        parts.start().await?;
+        let (routes, probes) = (parts.doors, parts.probes);
+        let health = Health {
+            draining: draining.clone(),
+            probes,
+        };
         let gate = Gate::without_keys(config.hosts, Arc::clone(&storage.clock))?;
-        let app = http::app(Router::new(), gate, Arc::new(health), Arc::new(registry));
+        let app = http::app(routes, gate, Arc::new(health), Arc::new(registry));
         let stop = doors.stop();
         doors.start("http", async move {
             http::serve(listener, app, stop).await;
@@ -65,6 +79,7 @@ impl Server {
             doors,
             workers,
             ground,
+            views: storage.views,
             draining,
             drain: config.drain,
         })
@@ -121,6 +136,9 @@ impl Server {
         self.draining.cancel();
         let doors = self.doors.drain(left()).await.context("the last requests");
         let workers = self.workers.drain(left()).await;
-        doors.and(workers).and(self.ground.drain(left()).await)
+        let ground = self.ground.drain(left()).await;
+        let views = Arc::clone(&self.views);
+        tokio::task::spawn_blocking(move || views.close()).await?;
+        doors.and(workers).and(ground)
     }
 }

@@ -1,17 +1,18 @@
-//! What is on disk: the log, the key.
+//! What is on disk: the log, the views, the key.
 
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use domain::time::Clock;
-use eventlog_embedded::EmbeddedLog;
 use eventlog_port::{EventLog, TopicPartition};
+use projections_embedded::Store;
 use schemas::topics::Topic;
 
 use super::config::Config;
 use super::key_file::{self, Key};
 use crate::chance::SystemChance;
 use crate::clock::SystemClock;
+use crate::log;
 
 /// The name under which the log is held: whoever comes second is told it.
 const HOLDER: &str = "postrider serve";
@@ -21,6 +22,7 @@ pub(super) struct Storage {
     pub(super) clock: Arc<dyn Clock>,
     pub(super) log: Arc<dyn EventLog>,
     pub(super) key: Key,
+    pub(super) views: Arc<Store>,
 }
 
 impl Storage {
@@ -30,20 +32,30 @@ impl Storage {
     /// What can't be opened or doesn't fit; a log that another process holds, by that process's name.
     pub(super) async fn open(config: &Config) -> Result<Self> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        let log = log(config, Arc::clone(&clock)).await?;
+        let log = log::embedded(&config.data, HOLDER, Arc::clone(&clock)).await?;
         log.ensure(&config.topics)
             .await
             .context("the topics of the log")?;
         let key = key(config, log.as_ref()).await?;
-        Ok(Self { clock, log, key })
+        let views = views(config, &log).await?;
+        Ok(Self {
+            clock,
+            log,
+            key,
+            views,
+        })
     }
 }
 
-async fn log(config: &Config, clock: Arc<dyn Clock>) -> Result<Arc<dyn EventLog>> {
-    let mut log = eventlog_embedded::Config::new(config.data.join("log"), clock);
-    HOLDER.clone_into(&mut log.holder);
-    let opened = tokio::task::spawn_blocking(|| EmbeddedLog::open(log)).await?;
-    Ok(Arc::new(opened?))
+/// Opens the views. Idempotency keys that were lost are read out of the log before anything is judged
+/// by them; lost rows are folded again as the server runs.
+async fn views(config: &Config, log: &Arc<dyn EventLog>) -> Result<Arc<Store>> {
+    let wanted = crate::views::config(&config.data, HOLDER);
+    let store = tokio::task::spawn_blocking(move || Store::open(&wanted)).await??;
+    if let Some(rows) = crate::views::fold_keys(log, &store).await? {
+        tracing::info!(rows, "idempotency keys read out of the log");
+    }
+    Ok(Arc::new(store))
 }
 
 /// A key is made only where nothing has been sealed yet.

@@ -1,1 +1,14 @@
 //! The binary over HTTP, with receivers that answer everything a receiver can.
+//!
+//! - [`program`]: the server as a process of its own, started, killed, asked to end.
+//! - [`api`]: what a client asks it, over [`client`].
+//! - [`receiver`]: receivers that keep what they got before they answer, and answer as a script says.
+//! - [`verifiers`]: other people's code that checks signatures.
+
+pub mod api;
+pub mod attempts;
+pub mod client;
+pub mod program;
+pub mod receiver;
+pub mod until;
+pub mod verifiers;

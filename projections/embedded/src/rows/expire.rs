@@ -59,7 +59,7 @@ impl Rows {
         let mut batch = engine.batch(4 * limit);
         old.remove(&mut batch);
         let expired = state::encode_moment(before);
-        batch.put(STATE, state::EXPIRED_KEY.to_vec(), expired);
+        batch.put(STATE, state::EXPIRED_KEY, &expired);
         self.uncount(&old, &mut batch);
         batch.commit(false)?;
         Ok(old.left == 0)
@@ -149,12 +149,12 @@ impl Old {
         }
         for row in &self.events {
             let cursor = row.cursor();
-            batch.remove(EVENTS, key::in_tenant(&row.tenant, &cursor));
+            batch.remove(EVENTS, &key::in_tenant(&row.tenant, &cursor));
             let id = key::with(key::event_id(&row.tenant, &row.id), &cursor);
-            batch.remove(EVENT_IDS, id);
+            batch.remove(EVENT_IDS, &id);
         }
         for key in &self.minutes {
-            batch.remove(STATE, key.to_vec());
+            batch.remove(STATE, key);
         }
     }
 }

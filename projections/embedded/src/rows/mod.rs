@@ -45,19 +45,30 @@ const SPACES: [Space; 6] = [
 /// Rows are written in the order of time, and read so: long blocks. Ids are looked up: short ones.
 /// Spaces are written out early: in memory a row takes twice its room, and there are six.
 static LAYOUT: [Layout; 6] = [
-    layout("events", 8 << 20, 16 << 10),
-    layout("deliveries", 8 << 20, 16 << 10),
-    layout("delivery-ids", 8 << 20, 4 << 10),
-    layout("event-ids", 8 << 20, 4 << 10),
-    layout("by-endpoint", 8 << 20, 16 << 10),
-    layout("state", 4 << 20, 4 << 10),
+    list("events"),
+    list("deliveries"),
+    Layout {
+        name: "delivery-ids",
+        memtable_bytes: 8 << 20,
+        block_bytes: 4 << 10,
+        has_filters: true,
+    },
+    list("event-ids"),
+    list("by-endpoint"),
+    Layout {
+        name: "state",
+        memtable_bytes: 4 << 20,
+        block_bytes: 4 << 10,
+        has_filters: true,
+    },
 ];
 
-const fn layout(name: &'static str, memtable_bytes: u64, block_bytes: u32) -> Layout {
+const fn list(name: &'static str) -> Layout {
     Layout {
         name,
-        memtable_bytes,
-        block_bytes,
+        memtable_bytes: 8 << 20,
+        block_bytes: 16 << 10,
+        has_filters: false,
     }
 }
 
@@ -148,7 +159,7 @@ impl Default for Written {
 
 fn mark_clearing(engine: &Engine) -> Result<(), ViewError> {
     let mut batch = engine.batch(1);
-    batch.put(STATE, state::CLEARING_KEY.to_vec(), Vec::new());
+    batch.put(STATE, state::CLEARING_KEY, &[]);
     batch.commit(true)
 }
 

@@ -94,17 +94,17 @@ impl Rows {
         for (endpoint, minute, row) in &batch.minutes {
             if young(*minute) {
                 let key = state::minute_key(endpoint, Some(*minute));
-                writing.batch.put(STATE, key, state::encode_minute(row));
+                writing.batch.put(STATE, &key, &state::encode_minute(row));
             }
         }
         for (endpoint, row) in &batch.endpoints {
             let key = state::endpoint_key(endpoint);
-            writing.batch.put(STATE, key, state::encode_endpoint(row));
+            writing.batch.put(STATE, &key, &state::encode_endpoint(row));
         }
         for advance in &batch.progress {
             let key = state::progress_key(advance.topic, advance.partition);
             let value = state::encode_progress(&advance.to);
-            writing.batch.put(STATE, key, value);
+            writing.batch.put(STATE, &key, &value);
         }
         let Writing {
             batch: mut to_commit,
@@ -141,12 +141,12 @@ pub(super) fn put_moved(ledger: &mut Ledger, batch: &mut EngineBatch<'_>) {
             Some(endpoint) => {
                 let counts = ledger.accounting(&tenant, Some(&endpoint));
                 let key = state::accounting_key(&tenant, &endpoint);
-                batch.put(STATE, key, state::encode_accounting(&counts));
+                batch.put(STATE, &key, &state::encode_accounting(&counts));
             }
             None => {
                 let counts = ledger.undelivered(&tenant);
                 let value = state::encode_undelivered(&counts);
-                batch.put(STATE, state::undelivered_key(&tenant), value);
+                batch.put(STATE, &state::undelivered_key(&tenant), &value);
             }
         }
     }
@@ -157,10 +157,10 @@ impl Writing<'_> {
         let cursor = row.cursor();
         if was.is_none() {
             let id = key::with(key::event_id(&row.tenant, &row.id), &cursor);
-            self.batch.put(EVENT_IDS, id, Vec::new());
+            self.batch.put(EVENT_IDS, &id, &[]);
         }
         let key = key::in_tenant(&row.tenant, &cursor);
-        self.batch.put(EVENTS, key, event::encode(row));
+        self.batch.put(EVENTS, &key, &event::encode(row));
     }
 
     fn put_delivery(&mut self, change: DeliveryChange, asks_later: bool) -> Result<(), ViewError> {
@@ -201,7 +201,7 @@ impl Writing<'_> {
 
     fn put(&mut self, row: DeliveryRow, was: Option<DeliveryState>, asks_later: bool) {
         let key = key::in_tenant(&row.tenant, &row.cursor());
-        self.batch.put(DELIVERIES, key, delivery::encode(&row));
+        self.batch.put(DELIVERIES, &key, &delivery::encode(&row));
         if asks_later {
             self.seen.insert(row.id, Some(row.clone()));
         }
@@ -213,12 +213,12 @@ impl Writing<'_> {
     fn list(&mut self, row: &DeliveryRow) {
         let cursor = row.cursor();
         let by_endpoint = key::in_endpoint(&row.endpoint, &cursor);
-        let tenant = row.tenant.as_str().as_bytes().to_vec();
-        self.batch.put(BY_ENDPOINT, by_endpoint, tenant);
-        let id = row.id.uuid().as_bytes().to_vec();
-        let place = key::with(Vec::with_capacity(64), &cursor.of_event());
-        let place = [&place, row.tenant.as_str().as_bytes()].concat();
-        self.batch.put(DELIVERY_IDS, id, place);
+        let tenant = row.tenant.as_str().as_bytes();
+        self.batch.put(BY_ENDPOINT, &by_endpoint, tenant);
+        let mut place = key::with(Vec::with_capacity(64), &cursor.of_event());
+        place.extend_from_slice(tenant);
+        let id = row.id.uuid();
+        self.batch.put(DELIVERY_IDS, id.as_bytes(), &place);
     }
 
     fn withdraw(&mut self, sought: &Sought) -> Result<(), ViewError> {
@@ -242,7 +242,7 @@ impl Writing<'_> {
 /// Removes a row and what leads to it.
 pub(super) fn remove_delivery(batch: &mut EngineBatch<'_>, row: &DeliveryRow) {
     let cursor = row.cursor();
-    batch.remove(DELIVERIES, key::in_tenant(&row.tenant, &cursor));
-    batch.remove(BY_ENDPOINT, key::in_endpoint(&row.endpoint, &cursor));
-    batch.remove(DELIVERY_IDS, row.id.uuid().as_bytes().to_vec());
+    batch.remove(DELIVERIES, &key::in_tenant(&row.tenant, &cursor));
+    batch.remove(BY_ENDPOINT, &key::in_endpoint(&row.endpoint, &cursor));
+    batch.remove(DELIVERY_IDS, row.id.uuid().as_bytes());
 }

@@ -10,7 +10,6 @@ use std::sync::Arc;
 use axum::Router;
 use axum::middleware::from_fn_with_state;
 use axum::routing::get;
-use problem::Problem;
 use prometheus_client::registry::Registry;
 
 pub(super) use connections::serve;
@@ -29,11 +28,10 @@ pub(super) fn app(
         .route("/health/live", get(health::live))
         .route("/health/ready", get(health::ready))
         .with_state(health);
-    Router::new()
+    let all = Router::new()
         .route("/metrics", get(metrics::metrics))
         .with_state(registry)
         .merge(health)
-        .merge(doors)
-        .fallback(async || Problem::not_found("resource"))
-        .layer(from_fn_with_state(Arc::new(gate), gate::pass))
+        .merge(doors);
+    api::with_fallbacks(all).layer(from_fn_with_state(Arc::new(gate), gate::pass))
 }

@@ -1,0 +1,31 @@
+//! `postrider views`.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+
+/// `postrider views …`
+#[derive(Debug, Args)]
+pub(crate) struct ViewsCommand {
+    /// The data directory; the views are in its folder `views`, the log is in its folder `log`
+    #[arg(
+        long,
+        global = true,
+        value_name = "DIR",
+        default_value = "./postrider-data",
+        env = "POSTRIDER_DATA",
+        hide_env_values = true
+    )]
+    pub(crate) data: PathBuf,
+    #[command(subcommand)]
+    pub(crate) action: ViewsAction,
+}
+
+/// What is to be done with the views. No server may run on the data directory meanwhile.
+#[derive(Clone, Copy, Debug, Subcommand)]
+pub(crate) enum ViewsAction {
+    /// Fold the log again and compare every row; fails when one differs
+    Verify,
+    /// Make the views anew from the log; the old ones count until the new ones are whole
+    Rebuild,
+}

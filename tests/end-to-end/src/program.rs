@@ -1,0 +1,181 @@
+//! The server as a process of its own.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{ExitStatus, Stdio};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::Duration;
+
+use anyhow::{Context as _, bail, ensure};
+use rustix::process::{Pid, Signal, kill_process};
+use tokio::io::{AsyncBufReadExt as _, BufReader};
+use tokio::process::{Child, ChildStderr, Command};
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+
+/// How long the server may take until it listens.
+pub const START_WITHIN: Duration = Duration::from_secs(20);
+
+/// A running server. Dropped, it is killed.
+pub struct Server {
+    child: Child,
+    address: SocketAddr,
+    said: Said,
+    _reading: JoinSet<()>,
+}
+
+/// What it wrote to standard error.
+#[derive(Clone, Debug, Default)]
+struct Said(Arc<Mutex<Vec<String>>>);
+
+impl Said {
+    /// How many lines are kept.
+    const LINES: usize = 200;
+
+    fn add(&self, line: String) {
+        let mut lines = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        lines.push(line);
+        let over = lines.len().saturating_sub(Self::LINES);
+        lines.drain(..over);
+    }
+
+    fn text(&self) -> String {
+        let lines = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        lines.join("\n")
+    }
+}
+
+/// The command of a server on `data`, for development, on a port of the system's choice.
+///
+/// # Errors
+/// When the program can't be built.
+pub fn command(data: &Path, arguments: &[&str]) -> anyhow::Result<Command> {
+    let mut command = Command::new(program()?);
+    command
+        .env_clear()
+        .args(["serve", "--dev", "--listen", "127.0.0.1:0", "--data"])
+        .arg(data)
+        .args(arguments)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true);
+    Ok(command)
+}
+
+impl Server {
+    /// Starts one, and waits until it says where it listens.
+    ///
+    /// # Errors
+    /// When it ends before that, with what it said; or takes too long.
+    pub async fn start(data: &Path, arguments: &[&str]) -> anyhow::Result<Self> {
+        let mut child = command(data, arguments)?.spawn()?;
+        let stderr = child.stderr.take().context("it was piped")?;
+        let mut lines = BufReader::new(stderr).lines();
+        let said = Said::default();
+        let found = timeout(START_WITHIN, address(&mut lines, &said)).await;
+        let Some(address) = found.context("the server doesn't say where it listens")?? else {
+            let status = child.wait().await?;
+            bail!("the server ended with {status}:\n{}", said.text());
+        };
+        let mut reading = JoinSet::new();
+        let kept = said.clone();
+        reading.spawn(async move {
+            while let Ok(Some(line)) = lines.next_line().await {
+                kept.add(line);
+            }
+        });
+        Ok(Self {
+            child,
+            address,
+            said,
+            _reading: reading,
+        })
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The last of what it wrote to standard error.
+    #[must_use]
+    pub fn said(&self) -> String {
+        self.said.text()
+    }
+
+    /// `kill -9`, and waits until it is gone.
+    ///
+    /// # Errors
+    /// When it had ended by itself before.
+    pub async fn kill(mut self) -> anyhow::Result<()> {
+        if let Some(status) = self.child.try_wait()? {
+            bail!("the server ended by itself with {status}:\n{}", self.said());
+        }
+        self.child.kill().await?;
+        Ok(())
+    }
+
+    /// SIGTERM, and waits for `within` until it has ended.
+    ///
+    /// # Errors
+    /// When it takes longer.
+    pub async fn terminate(mut self, within: Duration) -> anyhow::Result<(ExitStatus, String)> {
+        let id = self.child.id().context("the server has ended")?;
+        let pid = Pid::from_raw(i32::try_from(id)?).context("a process has a number")?;
+        kill_process(pid, Signal::TERM)?;
+        let ended = timeout(within, self.child.wait()).await;
+        let status = ended.with_context(|| format!("still there:\n{}", self.said()))??;
+        Ok((status, self.said()))
+    }
+}
+
+type Lines = tokio::io::Lines<BufReader<ChildStderr>>;
+
+/// Reads up to the line that says where the server is; nothing if that never comes.
+async fn address(lines: &mut Lines, said: &Said) -> anyhow::Result<Option<SocketAddr>> {
+    while let Some(line) = lines.next_line().await? {
+        let found = line.split_once(" on http://").and_then(|(_, rest)| {
+            let address = rest.split([',', ' ', '/']).next()?;
+            address.parse().ok()
+        });
+        said.add(line);
+        if found.is_some() {
+            return Ok(found);
+        }
+    }
+    Ok(None)
+}
+
+/// The program, built from what is there now: that of yesterday proves nothing. `POSTRIDER_BIN` names
+/// another one.
+///
+/// # Errors
+/// When it can't be built.
+pub fn program() -> anyhow::Result<PathBuf> {
+    static BUILT: OnceLock<Result<PathBuf, String>> = OnceLock::new();
+    let built = BUILT.get_or_init(|| build().map_err(|error| format!("{error:#}")));
+    built.clone().map_err(anyhow::Error::msg)
+}
+
+fn build() -> anyhow::Result<PathBuf> {
+    if let Some(named) = std::env::var_os("POSTRIDER_BIN") {
+        return Ok(named.into());
+    }
+    // A test lies in <target>/<profile>/deps, the program in <target>/<profile>.
+    let test = std::env::current_exe()?;
+    let folder = test.parent().and_then(Path::parent);
+    let folder = folder.context("a test lies in a target folder")?;
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let mut build = std::process::Command::new(cargo);
+    build.args(["build", "--quiet", "--locked", "--package", "postrider"]);
+    build
+        .arg("--target-dir")
+        .arg(folder.parent().context("it has a name")?);
+    if folder.ends_with("release") {
+        build.arg("--release");
+    }
+    ensure!(build.status()?.success(), "{build:?} failed");
+    Ok(folder.join("postrider"))
+}

@@ -1,0 +1,229 @@
+//! Producers that go on while the server comes and goes, and what became of what they were told is accepted.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use bytes::Bytes;
+use end_to_end::api::{Api, Endpoint};
+use end_to_end::client::Connection;
+use end_to_end::receiver::{Receiver, Reply};
+use end_to_end::until::until;
+use http::Method;
+use serde_json::json;
+use tokio::task::JoinSet;
+use tokio::time::sleep;
+
+use crate::world::SOON;
+
+/// How many endpoints there are; the one that an event goes to is its number modulo this.
+const ENDPOINTS: usize = 3;
+const PRODUCERS: u64 = 4;
+/// The pause after each event of a producer's.
+const PAUSE: Duration = Duration::from_millis(4);
+
+/// Where the server is now, and what producers were told.
+#[derive(Default)]
+struct Shared {
+    server: Mutex<Option<SocketAddr>>,
+    stopped: AtomicBool,
+    next: AtomicU64,
+    /// The endpoint's number by the id of an accepted event.
+    accepted: Mutex<BTreeMap<String, usize>>,
+    /// How many answers were 503, and how many never came.
+    unavailable: AtomicU64,
+    unanswered: AtomicU64,
+}
+
+pub(crate) struct Load {
+    shared: Arc<Shared>,
+    receivers: Vec<Receiver>,
+    endpoints: Vec<Endpoint>,
+    producers: JoinSet<()>,
+}
+
+/// What came of it.
+#[derive(Debug)]
+pub(crate) struct Summary {
+    pub(crate) accepted: usize,
+    pub(crate) received: usize,
+    /// Requests beyond the first for the same event.
+    pub(crate) repeats: usize,
+    pub(crate) unanswered: u64,
+}
+
+impl fmt::Display for Summary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            accepted,
+            received,
+            repeats,
+            unanswered,
+        } = self;
+        write!(
+            f,
+            "{accepted} accepted, {unanswered} unanswered, {received} received, {repeats} of them repeats"
+        )
+    }
+}
+
+impl Load {
+    /// Makes receivers and their endpoints. Nobody produces yet.
+    pub(crate) async fn new(api: Api) -> Self {
+        let (mut receivers, mut endpoints) = (Vec::new(), Vec::new());
+        for number in 0..ENDPOINTS {
+            let receiver = Receiver::start(vec![Reply::status(200)]).await.unwrap();
+            let fields = json!({"event_types": [format!("load.{number}")]});
+            endpoints.push(api.endpoint(&receiver.url(), fields).await.unwrap());
+            receivers.push(receiver);
+        }
+        Self {
+            shared: Arc::default(),
+            receivers,
+            endpoints,
+            producers: JoinSet::new(),
+        }
+    }
+
+    /// Starts the producers.
+    pub(crate) fn begin(&mut self, server: SocketAddr) {
+        self.server_is(Some(server));
+        let ids: Vec<_> = self.endpoints.iter().map(|made| made.id.clone()).collect();
+        for _ in 0..PRODUCERS {
+            let (shared, ids) = (Arc::clone(&self.shared), ids.clone());
+            self.producers
+                .spawn(async move { produce(&shared, &ids).await });
+        }
+    }
+
+    /// Tells producers where the server is.
+    pub(crate) fn server_is(&self, server: Option<SocketAddr>) {
+        *self.shared.server.lock().unwrap() = server;
+    }
+
+    pub(crate) fn accepted(&self) -> usize {
+        self.shared.accepted.lock().unwrap().len()
+    }
+
+    pub(crate) fn unavailable(&self) -> u64 {
+        self.shared.unavailable.load(Ordering::SeqCst)
+    }
+
+    /// Waits until so many more are accepted than by now.
+    pub(crate) async fn more(&self, count: usize) {
+        let wanted = self.accepted() + count;
+        let more = until("events are accepted", SOON, async || {
+            let accepted = self.accepted();
+            Ok(if accepted >= wanted {
+                Ok(())
+            } else {
+                Err(format!("{accepted} of {wanted}"))
+            })
+        });
+        more.await.unwrap();
+    }
+
+    /// Ends the producers, and waits until every accepted event has arrived and the accounting closes.
+    pub(crate) async fn end(mut self, api: Api) -> Summary {
+        self.shared.stopped.store(true, Ordering::SeqCst);
+        while let Some(ended) = self.producers.join_next().await {
+            ended.unwrap();
+        }
+        let summary = until("every accepted event arrives", SOON * 2, async || {
+            let (summary, missing) = self.summary();
+            Ok(if missing == 0 {
+                Ok(summary)
+            } else {
+                Err(format!("{missing} missing: {summary:?}"))
+            })
+        });
+        summary.await.unwrap();
+        closed(api).await;
+        self.summary().0
+    }
+
+    fn summary(&self) -> (Summary, usize) {
+        let mut counts = BTreeMap::<(usize, String), usize>::new();
+        for (number, receiver) in self.receivers.iter().enumerate() {
+            for got in receiver.got() {
+                let id = got.header("webhook-id").to_owned();
+                *counts.entry((number, id)).or_default() += 1;
+            }
+        }
+        let accepted = self.shared.accepted.lock().unwrap();
+        let is_missing =
+            |(id, number): &(&String, &usize)| !counts.contains_key(&(**number, (*id).clone()));
+        let missing = accepted.iter().filter(is_missing).count();
+        let summary = Summary {
+            accepted: accepted.len(),
+            received: counts.values().sum(),
+            repeats: counts.values().map(|count| count - 1).sum(),
+            unanswered: self.shared.unanswered.load(Ordering::SeqCst),
+        };
+        (summary, missing)
+    }
+}
+
+/// However many were made: what was not answered may be among them.
+async fn closed(api: Api) {
+    let made = until("all have ended", SOON, async || {
+        let shown = api.get("/api/v1/accounting").await?;
+        let count = |name: &str| shown["deliveries"][name].as_u64();
+        let is_closed = count("pending").zip(count("retrying")) == Some((0, 0));
+        let made = count("made").filter(|_| is_closed);
+        Ok(made.ok_or_else(|| shown.to_string()))
+    });
+    let made = made.await.unwrap();
+    api.accounted(made, SOON).await.unwrap();
+}
+
+/// One event after the other, half of them by subscription, over a connection that is made anew when it ends.
+async fn produce(shared: &Shared, endpoints: &[String]) {
+    while !shared.stopped.load(Ordering::SeqCst) {
+        let server = *shared.server.lock().unwrap();
+        let connection = match server {
+            Some(server) => Connection::open(server).await.ok(),
+            None => None,
+        };
+        let Some(mut connection) = connection else {
+            sleep(PAUSE).await;
+            continue;
+        };
+        while !shared.stopped.load(Ordering::SeqCst)
+            && one(shared, endpoints, &mut connection).await
+        {
+            sleep(PAUSE).await;
+        }
+    }
+}
+
+/// Whether the connection is still good.
+async fn one(shared: &Shared, endpoints: &[String], connection: &mut Connection) -> bool {
+    let number = shared.next.fetch_add(1, Ordering::SeqCst);
+    let to = usize::try_from(number).unwrap() % endpoints.len();
+    let mut event = json!({"event_type": format!("load.{to}"), "payload": {"n": number}});
+    if (number / 3).is_multiple_of(2) {
+        event["endpoint_id"] = json!(endpoints[to]);
+    }
+    let body = Bytes::from(event.to_string());
+    let reply = connection
+        .call(Method::POST, "/api/v1/events", &[], body)
+        .await;
+    let Ok(reply) = reply else {
+        shared.unanswered.fetch_add(1, Ordering::SeqCst);
+        return false;
+    };
+    match reply.status.as_u16() {
+        202 => {
+            let accepted = reply.json().unwrap();
+            let id = accepted["event_id"].as_str().unwrap().to_owned();
+            shared.accepted.lock().unwrap().insert(id, to);
+        }
+        503 => drop(shared.unavailable.fetch_add(1, Ordering::SeqCst)),
+        _ => panic!("{event}: {reply:?}"),
+    }
+    true
+}
