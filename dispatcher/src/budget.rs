@@ -80,6 +80,13 @@ impl Budget {
         self.most_bytes / 2 / sharers
     }
 
+    /// And the records.
+    pub(crate) const fn fair_records(&self, sharers: usize) -> usize {
+        let sharers = if sharers == 0 { 1 } else { sharers as u64 };
+        let share = self.most_records / 2 / sharers;
+        if share == 0 { 1 } else { share as usize }
+    }
+
     /// Leave for one request, if there is any.
     pub(crate) fn try_request(&self) -> Option<OwnedSemaphorePermit> {
         Arc::clone(&self.requests).try_acquire_owned().ok()

@@ -40,7 +40,7 @@ use crate::transport::Answer;
 
 use catch_up::Sweep;
 pub(crate) use catch_up::{Fetch, Fetched};
-pub(crate) use checkpoint::{LastSet, Plan};
+pub(crate) use checkpoint::{LastSet, Plan, lane_id};
 use cursor::Arrived;
 
 /// The moment of a decision.
@@ -185,6 +185,9 @@ pub(crate) struct Core {
     outputs: BTreeMap<Topic, Output>,
     origins: Origins,
     last_set: LastSet,
+    /// The highest offset below which a checkpoint, landed or not, has called every event done or in a
+    /// lane's record. What was forgotten by that is not known any more: it never goes back (L6, R3).
+    promised: Offset,
     requests: Offset,
     rotation: Rotation,
     /// Endpoints that are to be looked at again at a time.
@@ -194,6 +197,8 @@ pub(crate) struct Core {
     hungry: BTreeSet<LaneKey>,
     sweep: Option<Sweep>,
     sweep_for: BTreeSet<LaneKey>,
+    /// How many notes the index keeps of one lane: less than it may, once it had no room for them.
+    lane_notes: usize,
     /// While the index takes nothing more there is no use in it.
     sweep_not_before: Option<Timestamp>,
     /// Whether endpoints wait for leave to send that only the process can give.
@@ -209,6 +214,7 @@ pub(crate) struct Core {
 impl Core {
     /// An owner that acts on what a takeover found.
     pub(crate) fn new(around: Surroundings, found: Found) -> Self {
+        let lane_notes = around.config.limits.lane_notes;
         let mut core = Self {
             around,
             epoch: found.epoch,
@@ -226,6 +232,8 @@ impl Core {
             outputs: found.outputs,
             origins: found.origins,
             last_set: found.last_set,
+            promised: found.cursor,
+            lane_notes,
             requests: found.requests,
             rotation: Rotation::default(),
             wakes: BTreeSet::new(),

@@ -60,6 +60,8 @@ pub(crate) struct Endpoint {
     /// Retries in memory: due ones, those that wait for less than the smallest tier, those on the
     /// wire.
     pub(crate) retries_held: usize,
+    /// Whether the last that was sent was a retry.
+    pub(crate) has_retried: bool,
     /// Whether it stands in the rotation.
     pub(crate) is_queued: bool,
     /// Whether a fact that disables it is being written.
@@ -95,6 +97,7 @@ impl Endpoint {
             ready: [VecDeque::new(), VecDeque::new(), VecDeque::new()],
             retries: VecDeque::new(),
             retries_held: 0,
+            has_retried: false,
             is_queued: false,
             is_disabling: false,
             is_unusable: false,

@@ -40,6 +40,8 @@ pub(crate) struct Lane {
     pub(crate) fetching: bool,
     /// What its held records weigh.
     pub(crate) bytes: u64,
+    /// How often its notes were lost.
+    losses: u32,
 }
 
 /// What the cursor does with a record.
@@ -72,6 +74,7 @@ impl Lane {
             parked: Vec::new(),
             fetching: false,
             bytes: 0,
+            losses: 0,
         }
     }
 
@@ -81,6 +84,10 @@ impl Lane {
 
     pub(crate) const fn is_live(&self) -> bool {
         matches!(self.reading, Reading::Live)
+    }
+
+    pub(crate) const fn losses(&self) -> u32 {
+        self.losses
     }
 
     pub(crate) const fn notes(&self) -> usize {
@@ -161,6 +168,7 @@ impl Lane {
     /// The index had no more notes of it than were handed: what it was thought to have is lost.
     pub(crate) fn lost(&mut self) {
         self.notes = 0;
+        self.losses = self.losses.wrapping_add(1);
         if !self.is_live() {
             self.reading = Reading::Lagging {
                 to: Some(self.next),

@@ -1,5 +1,6 @@
 //! The one binary: parse, build, run.
 
+mod bench;
 mod chance;
 mod cli;
 mod client;
@@ -62,6 +63,7 @@ async fn run(command: Command) -> anyhow::Result<()> {
         Command::Dlq(command) => client::dlq(command, &mut output).await?,
         Command::Listen(args) => listen::run(args, &mut output).await?,
         Command::Log(command) => log::run(command, &mut output).await?,
+        Command::Bench(args) => bench::run(&args, &mut output).await?,
         Command::Views(command) => views::run(command, &mut output).await?,
     }
     output.finish()

@@ -279,10 +279,14 @@ fn attempt(
 }
 
 impl Endpoint {
-    /// Nothing of it has to be kept in memory.
-    pub(crate) fn is_idle(&self) -> bool {
+    /// Nothing of it has to be kept in memory: its lanes would be made anew as they are.
+    pub(crate) fn is_idle(&self, cursor: Offset) -> bool {
         let rests = |lane: &crate::lane::Lane| {
-            lane.is_live() && lane.window().len() == 0 && lane.parked.is_empty() && !lane.fetching
+            lane.is_live()
+                && lane.next(cursor) <= cursor
+                && lane.window().len() == 0
+                && lane.parked.is_empty()
+                && !lane.fetching
         };
         self.in_flight == 0
             && self.retries_held == 0

@@ -22,6 +22,8 @@ pub(crate) struct Fetch {
     /// The first notes at or above this.
     pub(crate) from: Offset,
     pub(crate) limit: usize,
+    /// How often its notes were lost before: what was asked before a loss says nothing after it.
+    losses: u32,
     /// If there are any: these records instead.
     pub(crate) parked: Vec<Offset>,
 }
@@ -57,7 +59,7 @@ impl Core {
 
     fn feed_one(&mut self, key: LaneKey, now: Now) {
         let (cursor, most_records) = (self.cursor, self.around.config.limits.fetch_records);
-        let most = self.around.config.limits.lane_notes;
+        let most = self.lane_notes;
         let lane_bytes = self.around.config.limits.lane_bytes;
         let pressure = self.around.budget.pressure(key.priority);
         let share = self.around.budget.fair_share(self.endpoints.len());
@@ -94,7 +96,7 @@ impl Core {
         if ready > most_records / 2 || (lane.bytes >= most_bytes && lane.bytes > 0) {
             return;
         }
-        let number = lane.number();
+        let (number, losses) = (lane.number(), lane.losses());
         let parked: Vec<Offset> = {
             let most = if is_probing { 1 } else { most_records };
             lane.parked.drain(..lane.parked.len().min(most)).collect()
@@ -110,6 +112,7 @@ impl Core {
                 number,
                 from,
                 limit,
+                losses,
                 parked,
             }));
         }
@@ -125,7 +128,7 @@ impl Core {
             return;
         }
         self.sweep_not_before = None;
-        let (cursor, most) = (self.cursor, self.around.config.limits.lane_notes);
+        let (cursor, most) = (self.cursor, self.lane_notes);
         let mut lanes = BTreeSet::new();
         let mut from = cursor;
         for key in std::mem::take(&mut self.sweep_for) {
@@ -163,6 +166,8 @@ impl Core {
         };
         let mut notes = Vec::new();
         let mut full = BTreeSet::new();
+        // The cursor moves on meanwhile: a pass that ended where it began would never end.
+        sweep.until = self.cursor;
         for record in records {
             if record.offset >= sweep.until {
                 break;
@@ -200,7 +205,7 @@ impl Core {
         full: &mut BTreeSet<LaneKey>,
         notes: &mut Vec<(LaneNumber, Note)>,
     ) -> Result<(), Stop> {
-        let (offset, most) = (record.offset, self.around.config.limits.lane_notes);
+        let (offset, most) = (record.offset, self.lane_notes);
         let kept = self
             .around
             .config
@@ -263,13 +268,21 @@ impl Core {
         let is_parked = !fetch.parked.is_empty();
         if let Some(lane) = self.lane_mut(key) {
             lane.fetching = false;
-        }
-        for record in records {
-            self.fetched_record(key, record, is_parked, now)?;
+            // A fetch ends early where the records are large.
+            lane.parked.extend(fetch.parked.iter().skip(records.len()));
+            lane.parked.sort_unstable();
         }
         let cursor = self.cursor;
-        if !is_parked && notes < fetch.limit {
+        let is_old = self
+            .lane_mut(key)
+            .is_none_or(|lane| lane.losses() != fetch.losses);
+        // Behind what is missing nothing may be handed out: `next` would pass it.
+        if !is_parked && !is_old && notes < fetch.limit {
             self.lane_lost(key);
+        } else if is_parked || !is_old {
+            for record in records {
+                self.fetched_record(key, record, is_parked, now)?;
+            }
         }
         if let Some(lane) = self.lane_mut(key) {
             let below = lane.next(cursor);
@@ -349,6 +362,9 @@ impl Core {
     /// before `not_before` where there is no room.
     pub(crate) fn index_lost(&mut self, not_before: Option<domain::time::Timestamp>) {
         self.sweep_not_before = not_before;
+        if not_before.is_some() {
+            self.lane_notes = (self.lane_notes / 2).max(1);
+        }
         if let Some(at) = not_before
             && let Some(id) = self.endpoints.keys().next().copied()
         {

@@ -23,7 +23,7 @@ pub(crate) struct LastSet {
     lanes: BTreeMap<LaneKey, LaneRecord>,
     /// Below it all events are done or in a lane's record.
     below: Offset,
-    /// How many records of lanes were written since the whole set.
+    /// How many records were written since the whole set.
     deltas: usize,
     /// What it said, but for its time.
     said: Option<(Vec<InputMark>, Vec<OutputMark>)>,
@@ -54,6 +54,7 @@ impl Core {
         self.forget_idle();
         let lanes = self.lane_records(now);
         let below = self.below(&lanes);
+        self.promised = below;
         let is_whole = self.last_set.from.is_none() || self.last_set.deltas > lanes.len() + 64;
         let mut records = self.changed(&lanes, is_whole);
         let from = if is_whole {
@@ -69,10 +70,11 @@ impl Core {
         if records.is_empty() && said == self.last_set.said {
             return None;
         }
+        // Each delta has the partition's record too, which a takeover reads past.
         let deltas = if is_whole {
             0
         } else {
-            self.last_set.deltas + records.len()
+            self.last_set.deltas + records.len() + 1
         };
         records.push(ProgressRecord::Checkpoint(Checkpoint {
             epoch: self.epoch,
@@ -136,11 +138,12 @@ impl Core {
             return;
         }
         let marks: std::collections::BTreeSet<_> = self.marks.values().copied().collect();
+        let cursor = self.cursor;
         self.endpoints.retain(|id, endpoint| {
             let is_remembered = endpoint.failing_since.is_some()
                 || endpoint.slow_until.is_some()
                 || endpoint.circuit != domain::circuit::Circuit::new(endpoint.circuit_settings());
-            !endpoint.is_idle() || is_remembered || marks.contains(id)
+            !endpoint.is_idle(cursor) || is_remembered || marks.contains(id)
         });
     }
 
@@ -148,7 +151,7 @@ impl Core {
     fn lane_records(&mut self, now: Now) -> BTreeMap<LaneKey, LaneRecord> {
         let cursor = self.cursor;
         let bounds = (
-            self.last_set.below,
+            self.promised,
             cursor.saturating_sub(self.around.config.limits.far_behind),
         );
         let mut marks: BTreeMap<_, Vec<Offset>> = BTreeMap::new();
@@ -219,9 +222,7 @@ impl Core {
             Input::Event(offset) => Some(*offset),
             Input::Retry(..) => None,
         });
-        below
-            .min(putting_away.unwrap_or(below))
-            .max(self.last_set.below)
+        below.min(putting_away.unwrap_or(below)).max(self.promised)
     }
 
     fn inputs(&self, below: Offset) -> Vec<InputMark> {

@@ -78,8 +78,12 @@ impl Core {
                 break;
             }
             if record.as_ref().is_ok_and(|a| self.must_stand(a)) {
-                self.is_full = true;
-                break;
+                self.relieve();
+                let next = self.arrived.front().map(|arrived| &arrived.record);
+                if next.is_some_and(|record| record.as_ref().is_ok_and(|a| self.must_stand(a))) {
+                    self.is_full = true;
+                    break;
+                }
             }
             let Some(Arrived { record, .. }) = self.arrived.pop_front() else {
                 break;
@@ -108,6 +112,22 @@ impl Core {
         let endpoint = self.endpoints.get(&accepted.addressed.endpoint);
         let lane = endpoint.and_then(|endpoint| endpoint.lane(priority));
         lane.is_none_or(|lane| lane.is_live() && lane.bytes == 0)
+    }
+
+    /// Lanes that hold more than their fair share give the rest back: where it lies is kept.
+    fn relieve(&mut self) {
+        let sharers = self.endpoints.len();
+        let budget = &self.around.budget;
+        let (bytes, records) = (budget.fair_share(sharers), budget.fair_records(sharers));
+        for endpoint in self.endpoints.values_mut() {
+            let over = endpoint.lanes().any(|(priority, lane)| {
+                let ready = endpoint.ready_of(priority).len();
+                ready > 0 && (ready > records || lane.bytes > bytes)
+            });
+            if over {
+                endpoint.park();
+            }
+        }
     }
 
     fn advance(&mut self, to: Offset) {
@@ -149,7 +169,7 @@ impl Core {
         }
         let size = weight(addressed.payload.len());
         let takes = self.takes(key, &accepted, size as u64, now);
-        let most = self.around.config.limits.lane_notes;
+        let most = self.lane_notes;
         let lane = self.lane_mut(key)?;
         match lane.pass(offset, takes, most) {
             Passed::Handed => self.hand(key, offset, appended_at, accepted, now),
@@ -193,6 +213,7 @@ impl Core {
             endpoint.set_lane(key.priority, Lane::new(cursor, cursor, number));
         }
         let held = endpoint.lane(key.priority).map_or(0, |lane| lane.bytes);
+        let ready = endpoint.ready_of(key.priority).len();
         if is_new {
             self.lane_numbers += 1;
         }
@@ -200,7 +221,8 @@ impl Core {
         let within = match budget.pressure(key.priority) {
             Pressure::None => held == 0 || held + size <= self.around.config.limits.lane_bytes,
             Pressure::Share | Pressure::Full => {
-                held == 0 || held + size <= budget.fair_share(sharers)
+                let has_share = ready < budget.fair_records(sharers);
+                held == 0 || has_share && held + size <= budget.fair_share(sharers)
             }
         };
         takes && within

@@ -290,9 +290,10 @@ fn retry_share(endpoint: &Endpoint) -> u32 {
     (endpoint.max_in_flight() / 2).max(1)
 }
 
+/// In turn with first attempts, which else would wait for ever where one request at a time is made.
 fn may_retry(endpoint: &Endpoint) -> bool {
-    !endpoint.retries.is_empty()
-        && (!endpoint.has_ready() || endpoint.retries_in_flight < retry_share(endpoint))
+    let has_share = endpoint.retries_in_flight < retry_share(endpoint);
+    !endpoint.retries.is_empty() && (!endpoint.has_ready() || has_share && !endpoint.has_retried)
 }
 
 fn has_work(endpoint: &Endpoint) -> bool {
@@ -301,7 +302,8 @@ fn has_work(endpoint: &Endpoint) -> bool {
 
 /// The next to be sent: what is due again within its share, else first attempts by priority.
 fn pick(endpoint: &mut Endpoint) -> Option<Box<Job>> {
-    if may_retry(endpoint) {
+    endpoint.has_retried = may_retry(endpoint);
+    if endpoint.has_retried {
         return endpoint.retries.pop_front();
     }
     PRIORITIES

@@ -368,7 +368,15 @@ impl<'a> Epoch<'a> {
             match effect {
                 Effect::Append(out, ticket) if ticket.is_answer => self.left.push((out, ticket)),
                 Effect::Send(departure) => self.core.never_sent(&departure.job),
-                _ => {}
+                Effect::Append(..)
+                | Effect::Note(_)
+                | Effect::Progress(_)
+                | Effect::Index(_)
+                | Effect::Forget(..)
+                | Effect::Fetch(_)
+                | Effect::Sweep(_)
+                | Effect::Quarantine(..)
+                | Effect::Disable(..) => {}
             }
         }
     }

@@ -8,7 +8,11 @@ use futures_util::future::BoxFuture;
 use schemas::topics::Topic;
 
 use super::at;
+use super::reads::AFTER_ERROR;
 use crate::core::{Fetch, Fetched};
+
+/// Bytes of records after which one fetch brings no more: as much as a lane holds.
+const MOST_BYTES: usize = 4 << 20;
 
 /// Something to be asked of it.
 #[derive(Debug)]
@@ -106,19 +110,31 @@ async fn fetched(index: &dyn LaneIndex, log: &dyn EventLog, partition: u32, fetc
     let found = wanted.len();
     let events = at(Topic::Events, partition);
     let mut records = Vec::with_capacity(found);
+    let mut bytes = 0;
     for note in wanted {
+        // What is left is asked for again.
+        if bytes >= MOST_BYTES {
+            break;
+        }
         let record = match note.record {
             Some(record) => Ok(Some(record)),
             None => log.read_at(&events, note.offset).await,
         };
         match record {
-            Ok(Some(record)) => records.push(record),
+            Ok(Some(record)) => {
+                bytes += record.size();
+                records.push(record);
+            }
             // Below the cursor and above the start each offset is a record.
             Ok(None) => {
                 let gone = format!("offset {} of {events} gives no record", note.offset);
+                tokio::time::sleep(AFTER_ERROR).await;
                 return Told::Fetched(Err((fetch, ReadError::Unavailable(gone.into()))));
             }
-            Err(error) => return Told::Fetched(Err((fetch, error))),
+            Err(error) => {
+                tokio::time::sleep(AFTER_ERROR).await;
+                return Told::Fetched(Err((fetch, error)));
+            }
         }
     }
     Told::Fetched(Ok(Fetched {

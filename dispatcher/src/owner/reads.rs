@@ -17,7 +17,7 @@ pub(super) const SCAN: ReadLimit = ReadLimit {
 const MOST_EMPTY: u32 = 60;
 
 /// A log that can't be read is not asked again before.
-const AFTER_ERROR: Duration = Duration::from_millis(100);
+pub(super) const AFTER_ERROR: Duration = Duration::from_millis(100);
 
 /// Everything from `from` to `end`, block by block, given to `take` with the offset up to which it
 /// was read.
@@ -56,9 +56,21 @@ pub(super) async fn look(
     progress: TopicPartition,
     from: Offset,
 ) -> Result<(Offset, u64), ReadError> {
-    let end = log.bounds(&progress).await?.end;
+    let looked = look_once(&*log, &progress, from).await;
+    if looked.is_err() {
+        tokio::time::sleep(AFTER_ERROR).await;
+    }
+    looked
+}
+
+async fn look_once(
+    log: &dyn EventLog,
+    progress: &TopicPartition,
+    from: Offset,
+) -> Result<(Offset, u64), ReadError> {
+    let end = log.bounds(progress).await?.end;
     let mut highest = 0;
-    scan(&*log, &progress, (from, end), |record| {
+    scan(log, progress, (from, end), |record| {
         let offset = record.offset;
         // What can't be read here is found by the next takeover, which stops at it.
         if let Ok(record) = ProgressRecord::decode(&record.into_parts()) {

@@ -18,9 +18,9 @@ use schemas::topics::{Tier, Topic};
 
 use super::reads::scan;
 use super::{Failure, Life, Rest, Shared, at};
-use crate::core::{Found, LastSet, Stop};
+use crate::core::{Found, LastSet, Stop, lane_id};
 use crate::endpoint::Endpoint;
-use crate::input::Input;
+use crate::input::{Input, LaneKey};
 use crate::lane::Lane;
 use crate::origins::{Highest, Origins, highest};
 use crate::output::Output;
@@ -112,7 +112,14 @@ async fn fence(
         let record = match topic {
             Topic::Attempts => AttemptsRecord::Fence(fence.clone()).encode(),
             Topic::DeadLetters => DeadLetterRecord::Fence(fence.clone()).encode(),
-            _ => RetryRecord::Fence(fence.clone()).encode(),
+            Topic::Retry(_)
+            | Topic::Inbox
+            | Topic::Routed
+            | Topic::Events
+            | Topic::Requests
+            | Topic::Progress
+            | Topic::Control
+            | Topic::Quarantine => RetryRecord::Fence(fence.clone()).encode(),
         };
         let to = at(*topic, partition);
         appending.push((*topic, writer.append(&to, record.into()).await?));
@@ -159,7 +166,11 @@ async fn read_set(shared: &Shared, partition: u32, fence: Offset) -> Result<Set,
                 ProgressRecord::LaneReleased(released) if released.epoch == of => {
                     set.lanes.remove(&released.lane);
                 }
-                _ => {}
+                ProgressRecord::Fence(_)
+                | ProgressRecord::Lane(_)
+                | ProgressRecord::LaneReleased(_)
+                | ProgressRecord::Checkpoint(_)
+                | ProgressRecord::Origins(_) => {}
             },
         )
         .await?;
@@ -286,7 +297,14 @@ impl Told {
                 }
                 None => {}
             },
-            _ => match ours(RetryRecord::decode(&parts), topic, offset)? {
+            Topic::Retry(_)
+            | Topic::Inbox
+            | Topic::Routed
+            | Topic::Events
+            | Topic::Requests
+            | Topic::Progress
+            | Topic::Control
+            | Topic::Quarantine => match ours(RetryRecord::decode(&parts), topic, offset)? {
                 Some(RetryRecord::Fence(fence)) => {
                     output.read(offset, fence.epoch.unwrap_or(0));
                 }
@@ -356,7 +374,12 @@ fn found(
     } = rest;
     let cursor = input_mark(&set, Topic::Events).map_or(0, |(below, _)| below);
     let requests = input_mark(&set, Topic::Requests).map_or(0, |(below, _)| below);
-    wire.retain(|input, _| !told.done.contains_key(input));
+    let is_done = |input: &Input, lane: &LaneKey| {
+        told.done.contains_key(input) || said_done(&set, input, lane)
+    };
+    wire.retain(|input, lane| !is_done(input, lane));
+    let mut answers = answers;
+    answers.retain(|(_, ticket)| !is_done(&ticket.input, &ticket.lane));
     let mut endpoints = BTreeMap::new();
     let mut marks = BTreeMap::new();
     for record in set.lanes.values() {
@@ -390,7 +413,7 @@ fn found(
         .checkpoint
         .as_ref()
         .map_or_else(Highest::default, |c| highest(&c.origins));
-    let answers = reissued(answers, &told.done, epoch, partition);
+    let answers = reissued(answers, epoch, partition);
     Found {
         epoch,
         cursor,
@@ -407,18 +430,34 @@ fn found(
     }
 }
 
+/// Whether the set says that an input is done, whose outcome may lie below what was read of the outputs.
+fn said_done(set: &Set, input: &Input, lane: &LaneKey) -> bool {
+    match *input {
+        Input::Retry(tier, offset) => {
+            input_mark(set, Topic::Retry(tier)).is_some_and(|(below, _)| offset < below)
+        }
+        Input::Event(offset) => {
+            let below = input_mark(set, Topic::Events).map_or(0, |(below, _)| below);
+            let record = set.lanes.get(&lane_id(*lane));
+            match record {
+                Some(record) => {
+                    let done = record.done.offsets(record.resume).unwrap_or_default();
+                    offset < record.resume || done.binary_search(&offset).is_ok()
+                }
+                None => offset < below,
+            }
+        }
+    }
+}
+
 /// Answers whose outcome is nowhere, in the new epoch (O3).
 fn reissued(
     answers: Vec<(Box<crate::outcome::Out>, crate::outcome::Ticket)>,
-    done: &BTreeMap<Input, EndpointId>,
     epoch: u64,
     partition: u32,
 ) -> Vec<(Box<crate::outcome::Out>, crate::outcome::Ticket)> {
     let mut kept = Vec::new();
     for (mut out, ticket) in answers {
-        if done.contains_key(&ticket.input) {
-            continue;
-        }
         tracing::debug!(partition, "an outcome is appended again in a new epoch");
         out.set_epoch(epoch);
         kept.push((out, ticket));

@@ -50,7 +50,7 @@ const WRITING_OUT: Duration = Duration::from_secs(1);
 const LOOK: Duration = Duration::from_millis(1);
 
 /// A second worker would spin for as long as the first one compacts, on a core that appends need; and
-/// one partition is only ever written out by one (ADR 0050).
+/// one partition is only ever written out by one (ADR 0051).
 const WORKERS: usize = 1;
 
 /// Large enough that a sequential read makes few calls, small enough for a point read.

@@ -1,6 +1,7 @@
 //! The command line, as it is written.
 
 mod api;
+mod bench;
 mod endpoints;
 mod events;
 mod listen;
@@ -14,6 +15,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub(crate) use api::{ApiArgs, Moment, PageArgs, TimeArgs};
+pub(crate) use bench::{BenchArgs, BenchScenario};
 pub(crate) use endpoints::{
     CreateArgs, EndpointListArgs, EndpointsAction, EndpointsCommand, FieldArgs, UpdateArgs,
 };
@@ -116,6 +118,8 @@ pub(crate) enum Command {
     Log(LogCommand),
     /// The views against the log: compared, or made anew
     Views(ViewsCommand),
+    /// Load, a receiver and the bare limit in one run
+    Bench(BenchArgs),
 }
 
 impl Command {
@@ -130,7 +134,8 @@ impl Command {
             | Self::Dlq(_)
             | Self::Listen(_)
             | Self::Log(_)
-            | Self::Views(_) => "warn",
+            | Self::Views(_)
+            | Self::Bench(_) => "warn",
         }
     }
 }

@@ -38,8 +38,10 @@ pub struct Plan {
     pub faults: Faults,
     /// What goes wrong with other calls.
     pub failing: Failing,
-    /// What goes wrong with the index of what waits, once in so many calls.
-    pub index_one_in: u64,
+    /// How many notes of a lane the index of what waits has room for.
+    pub index_room: usize,
+    /// A lane of a checkpoint, a read, a lane's bytes: small, so that what is rare is common.
+    pub is_tight: bool,
     /// The most requests on the wire in one process.
     pub in_flight: usize,
     /// What happens, and when, ascending.

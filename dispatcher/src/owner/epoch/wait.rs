@@ -21,6 +21,12 @@ const FULL: Duration = Duration::from_secs(1);
 /// How soon it is looked again whether the process has room: others may have given it back.
 const LOOK_FOR_ROOM: Duration = Duration::from_millis(20);
 
+/// How soon it is looked again at what should have come about.
+const OVERDUE: Duration = Duration::from_millis(1);
+
+/// It is looked around this often, whatever is waited for.
+const AT_THE_LATEST: Duration = Duration::from_secs(1);
+
 /// Something that came about.
 enum Came {
     Acked(Vec<Acked>),
@@ -57,18 +63,28 @@ impl Epoch<'_> {
     fn wakes_at(&self) -> Instant {
         let now = Instant::now();
         let log_now = self.life.log_time.now();
+        // What is overdue waits for something that is under way: it is looked at again, not at once.
         let in_log = self
             .core
             .wakes_at()
-            .map(|at| now + at.saturating_since(log_now));
+            .map(|at| now + at.saturating_since(log_now).max(OVERDUE));
         let starts = self.starts_at.map(|(at, _)| at);
         let may_dial = (self.core.has_line() && !self.now().may_dial).then(|| now + MAY_DIAL);
         let full = self.core.is_full.then(|| now + LOOK_FOR_ROOM);
-        let soonest = [in_log, starts, may_dial, full, self.drains_until]
-            .into_iter()
-            .flatten()
-            .min();
-        soonest.map_or(self.checkpoint_at, |at| at.min(self.checkpoint_at).max(now))
+        let is_busy = self.is_looking || self.is_checkpointing || self.planned.is_some();
+        let checkpoint = (!is_busy).then_some(self.checkpoint_at);
+        let soonest = [
+            in_log,
+            starts,
+            may_dial,
+            full,
+            self.drains_until,
+            checkpoint,
+        ]
+        .into_iter()
+        .flatten()
+        .min();
+        soonest.map_or(now + AT_THE_LATEST, |at| at.max(now))
     }
 
     /// What is there already: so that one step decides about many.

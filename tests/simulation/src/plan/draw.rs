@@ -39,7 +39,8 @@ pub fn draw(seed: u64) -> Plan {
         },
         faults: Faults::default(),
         failing: Failing::default(),
-        index_one_in: 0,
+        index_room: d.of(&[2, 8, 64, 16_384]),
+        is_tight: d.one_in(2),
         in_flight: d.size(4, 64),
         troubles: Vec::new(),
         heal_at,
@@ -47,7 +48,6 @@ pub fn draw(seed: u64) -> Plan {
     if !is_calm {
         plan.faults = faults(&mut d);
         plan.failing = failing(&mut d);
-        plan.index_one_in = d.sometimes(2, 3, 30);
         plan.troubles = troubles(&mut d, &plan);
         plan.troubles.sort_by_key(|(at, _)| *at);
     }
@@ -160,6 +160,7 @@ fn failing(d: &mut Draw) -> Failing {
         read_one_in: d.sometimes(3, 50, 500),
         commit_one_in: d.sometimes(3, 4, 40),
         store_one_in: d.sometimes(3, 20, 200),
+        index_one_in: d.sometimes(2, 3, 60),
     }
 }
 

@@ -2,8 +2,8 @@
 //! through here, a step at a time: so a crash between any two steps is one after the n-th.
 
 use domain::chance::{Chance, Seeded};
+use eventlog_port::Watched;
 use parking_lot::Mutex;
-use tokio::sync::watch;
 
 /// A way out of a process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,6 +44,8 @@ pub struct Failing {
     pub commit_one_in: u64,
     /// The view store and the keys refuse.
     pub store_one_in: u64,
+    /// The index of what waits is lost.
+    pub index_one_in: u64,
 }
 
 /// The links of one life.
@@ -51,81 +53,75 @@ pub struct Failing {
 pub struct Links {
     /// Which life: a number that is never used again.
     pub life: u64,
+    now: Watched<Now>,
     state: Mutex<State>,
-    changed: watch::Sender<()>,
-    ended: watch::Sender<bool>,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Now {
+    cut: u8,
+    is_dead: bool,
+}
+
+impl Now {
+    fn is_blocked(self, link: Link) -> bool {
+        self.is_dead || self.cut & link.bit() != 0
+    }
 }
 
 #[derive(Debug)]
 struct State {
-    cut: u8,
-    is_dead: bool,
     /// How many more steps this life has.
     fuse: Option<u64>,
-    steps: u64,
     failing: Failing,
     chance: Seeded,
 }
 
 impl Links {
-    /// Links of a life that ends by itself after `fuse` steps, if that is given.
+    /// The links of a life that has begun.
     #[must_use]
-    pub fn new(life: u64, fuse: Option<u64>, chance: Seeded) -> Self {
+    pub fn new(life: u64, chance: Seeded) -> Self {
         let state = State {
-            cut: 0,
-            is_dead: false,
-            fuse,
-            steps: 0,
+            fuse: None,
             failing: Failing::default(),
             chance,
         };
         Self {
             life,
+            now: Watched::default(),
             state: Mutex::new(state),
-            changed: watch::Sender::new(()),
-            ended: watch::Sender::new(false),
         }
     }
 
     /// One step over `link`: waits while it is cut, and for ever once this life has ended.
     pub async fn step(&self, link: Link) {
         self.burn();
-        let mut changed = self.changed.subscribe();
-        while self.is_blocked(link) {
-            if changed.changed().await.is_err() {
-                std::future::pending::<()>().await;
-            }
-        }
+        self.now.wait_for(|now| !now.is_blocked(link)).await;
     }
 
     /// One step that no cut holds up; for ever once this life has ended.
     pub async fn tick(&self) {
         self.burn();
-        if self.state.lock().is_dead {
-            std::future::pending::<()>().await;
-        }
+        self.now.wait_for(|now| !now.is_dead).await;
     }
 
     /// Waits until `link` can't be used.
     pub async fn blocked(&self, link: Link) {
-        let mut changed = self.changed.subscribe();
-        while !self.is_blocked(link) {
-            if changed.changed().await.is_err() {
-                std::future::pending::<()>().await;
-            }
-        }
+        self.now.wait_for(|now| now.is_blocked(link)).await;
     }
 
     /// Waits until this life has ended.
     pub async fn ended(&self) {
-        let mut ended = self.ended.subscribe();
-        let _ended = ended.wait_for(|ended| *ended).await;
+        self.now.wait_for(|now| now.is_dead).await;
     }
 
     /// Cuts and mends links: those given are cut, the others not.
     pub fn set_cut(&self, links: &[Link]) {
-        self.state.lock().cut = links.iter().fold(0, |cut, link| cut | link.bit());
-        self.changed.send_replace(());
+        let cut = links.iter().fold(0, |cut, link| cut | link.bit());
+        self.now.set(Now {
+            cut,
+            ..self.now.get()
+        });
     }
 
     /// Takes the fuse out, or puts one in.
@@ -140,16 +136,16 @@ impl Links {
 
     /// Ends this life: nothing of it is seen any more.
     pub fn kill(&self) {
-        self.state.lock().is_dead = true;
-        self.ended.send_replace(true);
-        self.changed.send_replace(());
+        self.now.set(Now {
+            is_dead: true,
+            ..self.now.get()
+        });
     }
 
     /// Whether `link` is cut, or this life has ended.
     #[must_use]
     pub fn is_blocked(&self, link: Link) -> bool {
-        let state = self.state.lock();
-        state.is_dead || state.cut & link.bit() != 0
+        self.now.get().is_blocked(link)
     }
 
     /// Whether a call that fails once in as many as `of` says fails now.
@@ -160,14 +156,14 @@ impl Links {
     }
 
     fn burn(&self) {
-        let mut state = self.state.lock();
-        state.steps += 1;
-        if let Some(fuse) = &mut state.fuse {
-            *fuse = fuse.saturating_sub(1);
-            if *fuse == 0 && !state.is_dead {
-                state.is_dead = true;
-                self.ended.send_replace(true);
-            }
+        let burnt = {
+            let mut state = self.state.lock();
+            let fuse = state.fuse.map(|left| left.saturating_sub(1));
+            state.fuse = fuse.filter(|left| *left > 0);
+            fuse == Some(0)
+        };
+        if burnt {
+            self.kill();
         }
     }
 }

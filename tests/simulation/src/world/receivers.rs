@@ -80,6 +80,15 @@ impl Receivers {
         state.behaviours.insert(url.to_owned(), behaviour);
     }
 
+    /// From now on every receiver whose URL begins so behaves like this.
+    pub fn behave(&self, front: &str, behaviour: &Behaviour) {
+        let mut state = self.state.lock();
+        let of_url = state.behaviours.iter_mut();
+        for (_, of_url) in of_url.filter(|(url, _)| url.starts_with(front)) {
+            of_url.clone_from(behaviour);
+        }
+    }
+
     /// What arrived, in the order of arrival.
     #[must_use]
     pub fn journal(&self) -> Vec<Arrival> {

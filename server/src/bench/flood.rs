@@ -1,0 +1,116 @@
+//! End to end: as fast as it goes, then at steady rates.
+
+use std::sync::Arc;
+
+use anyhow::Result;
+use http::{HeaderMap, StatusCode};
+use tokio::time::Instant;
+
+use super::SETTLE;
+use super::load::{Load, Template};
+use super::receiver::Receiver;
+use super::report::Latencies;
+use super::subject::Subject;
+use crate::cli::{BenchArgs, BenchScenario};
+
+/// The event type of everything that is sent.
+const EVENT_TYPE: &str = "bench.ping";
+
+/// For how long a steady rate is held.
+const STEADY_SECONDS: f64 = 10.0;
+
+/// What was measured.
+pub(super) struct Flood {
+    /// Deliveries a second, from the first request until the last one was received, its outcome was
+    /// durable and the views showed it.
+    pub(super) rate: f64,
+    /// 202s a second while they were given.
+    pub(super) accepted: f64,
+    /// At 100 a second.
+    pub(super) calm: Latencies,
+    /// At half of `rate`.
+    pub(super) half: Latencies,
+    /// Processor microseconds of the server a delivery, the flood alone.
+    pub(super) processor_us: f64,
+    /// Bytes on disk a delivery.
+    pub(super) disk: f64,
+    /// The most memory that the server had, in MiB.
+    pub(super) peak_mib: f64,
+    /// Memory of the idle server before, in MiB.
+    pub(super) idle_mib: f64,
+}
+
+/// Floods one endpoint, then sends steadily.
+pub(super) async fn run(
+    subject: &Subject,
+    receiver: &Arc<Receiver>,
+    scenario: BenchScenario,
+    args: &BenchArgs,
+) -> Result<Flood> {
+    let url = format!("http://{}/hook", receiver.address);
+    let endpoint = subject.endpoint(&url, EVENT_TYPE).await?;
+    let addressed = (scenario == BenchScenario::Addressed).then_some(endpoint.as_str());
+    let load = |events| events_to(subject, addressed, events, args);
+    let mut shown = 0;
+    // Connections, pools and pages are there before anything counts.
+    let warm = args.deliveries.min(2_000);
+    receiver.begin(warm);
+    load(warm).flood(receiver).await?;
+    receiver.all(SETTLE).await?;
+    shown += warm;
+    subject.shown(shown, SETTLE).await?;
+
+    let (idle_mib, _) = subject.memory()?;
+    receiver.begin(args.deliveries);
+    let (processor, disk, begun) = (subject.processor()?, subject.disk(), Instant::now());
+    let accepting = load(args.deliveries).flood(receiver).await?;
+    receiver.all(SETTLE).await?;
+    shown += args.deliveries;
+    subject.shown(shown, SETTLE).await?;
+    let took = begun.elapsed();
+    let deliveries = args.deliveries as f64;
+    let processor_us = (subject.processor()? - processor) * 1e6 / deliveries;
+    let disk = subject.disk().saturating_sub(disk) as f64 / deliveries;
+    let rate = deliveries / took.as_secs_f64();
+    let mut steady = Vec::new();
+    for a_second in [100.0, rate / 2.0] {
+        let events = (a_second * STEADY_SECONDS) as u64;
+        receiver.begin(events);
+        load(events).steady(receiver, a_second).await?;
+        receiver.all(SETTLE).await?;
+        shown += events;
+        subject.shown(shown, SETTLE).await?;
+        steady.push(receiver.latencies());
+    }
+    let (half, calm) = (steady.pop(), steady.pop());
+    Ok(Flood {
+        rate,
+        accepted: deliveries / accepting.as_secs_f64(),
+        calm: calm.unwrap_or_default(),
+        half: half.unwrap_or_default(),
+        processor_us,
+        disk,
+        peak_mib: subject.memory()?.1,
+        idle_mib,
+    })
+}
+
+/// Events to `endpoint`, or by subscription.
+pub(super) fn events_to(
+    subject: &Subject,
+    endpoint: Option<&str>,
+    events: u64,
+    args: &BenchArgs,
+) -> Load {
+    let to = endpoint.map_or(String::new(), |id| format!(r#""endpoint_id":"{id}","#));
+    let before = format!(r#"{{"event_type":"{EVENT_TYPE}",{to}"payload":"#);
+    Load {
+        address: subject.address.clone(),
+        path: "/api/v1/events",
+        headers: HeaderMap::new(),
+        answer: StatusCode::ACCEPTED,
+        body: Template::new(&before, args.payload, "}"),
+        events,
+        connections: args.connections,
+    }
+}

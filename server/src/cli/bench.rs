@@ -1,0 +1,58 @@
+//! `postrider bench`.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+
+/// `postrider bench`: starts a server of its own on an empty data directory, and a receiver, and
+/// measures them beside bare clients on the same cores.
+#[derive(Debug, Args)]
+pub(crate) struct BenchArgs {
+    /// What to measure; may be given several times
+    #[arg(long, value_name = "NAME", default_values = ["addressed", "subscription"])]
+    pub(crate) scenario: Vec<BenchScenario>,
+    /// How many events are sent as fast as they go
+    #[arg(long, value_name = "N", default_value_t = 100_000)]
+    pub(crate) deliveries: u64,
+    /// Over how many kept-alive connections
+    #[arg(long, value_name = "N", default_value_t = 64)]
+    pub(crate) connections: usize,
+    /// Bytes of each payload
+    #[arg(long, value_name = "BYTES", default_value_t = 1_024)]
+    pub(crate) payload: usize,
+    /// How many events wait for the endpoint that is of no use
+    #[arg(long, value_name = "N", default_value_t = 1_000_000)]
+    pub(crate) waiting: u64,
+    /// Where the server's data goes, and is deleted afterwards; the machine's folder for such when
+    /// not given
+    #[arg(long, value_name = "DIR")]
+    pub(crate) folder: Option<PathBuf>,
+    /// Figures as one JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// What can be measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum BenchScenario {
+    /// Events to one endpoint by its id
+    Addressed,
+    /// Events to one endpoint that subscribes
+    Subscription,
+    /// An endpoint that accepts and never answers, with very many events waiting
+    Hanging,
+    /// An endpoint that refuses, with very many events waiting
+    Refusing,
+}
+
+impl BenchScenario {
+    /// What it is called.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Addressed => "addressed",
+            Self::Subscription => "subscription",
+            Self::Hanging => "hanging",
+            Self::Refusing => "refusing",
+        }
+    }
+}
