@@ -138,7 +138,7 @@ pub(super) async fn change(
                 tracing::info!(endpoint = %endpoint.id, version, request_id, "{did}");
                 return Ok((endpoint, version));
             }
-            Err(WriteError::Stale) if *condition != Condition::None => return Err(stale()),
+            // Whether that is a version that was asked for is seen in the next round.
             Err(WriteError::Stale) => {}
             Err(error) => return Err(failures::of_change(&error)),
         }

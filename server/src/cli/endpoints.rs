@@ -27,6 +27,16 @@ pub(crate) enum EndpointsAction {
     Update(UpdateArgs),
     /// Delete one; what is queued for it becomes dead letters
     Delete(EndpointId),
+    /// Hold what goes to one in the log; nothing is lost
+    Pause(EndpointId),
+    /// Let it go on
+    Resume(EndpointId),
+    /// Send one nothing more; what is queued for it becomes dead letters
+    Disable(EndpointId),
+    /// Send to it again
+    Enable(EndpointId),
+    /// How one does: what became of its deliveries, success rate, latency, circuit
+    Stats(EndpointId),
 }
 
 /// Which endpoint.

@@ -17,7 +17,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 pub(crate) use api::{ApiArgs, Moment, PageArgs, TimeArgs};
 pub(crate) use bench::{BenchArgs, BenchScenario};
 pub(crate) use endpoints::{
-    CreateArgs, EndpointListArgs, EndpointsAction, EndpointsCommand, FieldArgs, UpdateArgs,
+    CreateArgs, EndpointId, EndpointListArgs, EndpointsAction, EndpointsCommand, FieldArgs,
+    UpdateArgs,
 };
 pub(crate) use events::{
     DeliveriesAction, DeliveriesCommand, DeliveryListArgs, DlqAction, DlqCommand, DlqListArgs,

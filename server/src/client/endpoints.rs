@@ -10,7 +10,8 @@ use super::fields::{self, text};
 use super::list::{self, Columns};
 use super::raw::one_line;
 use crate::cli::{
-    CreateArgs, EndpointListArgs, EndpointsAction, EndpointsCommand, FieldArgs, UpdateArgs,
+    CreateArgs, EndpointId, EndpointListArgs, EndpointsAction, EndpointsCommand, FieldArgs,
+    UpdateArgs,
 };
 use crate::output::Output;
 
@@ -34,6 +35,11 @@ pub(super) async fn run(command: EndpointsCommand, output: &mut Output) -> Resul
         EndpointsAction::Create(args) => create(&connection, args).await?,
         EndpointsAction::Show(which) => connection.get(&[PATH, &which.id], &[]).await?,
         EndpointsAction::Update(args) => update(&connection, args).await?,
+        EndpointsAction::Pause(which) => switch(&connection, &which, "pause").await?,
+        EndpointsAction::Resume(which) => switch(&connection, &which, "resume").await?,
+        EndpointsAction::Disable(which) => switch(&connection, &which, "disable").await?,
+        EndpointsAction::Enable(which) => switch(&connection, &which, "enable").await?,
+        EndpointsAction::Stats(which) => connection.get(&[PATH, &which.id, "stats"], &[]).await?,
     };
     match api.json {
         true => output.line(&one_line(&shown.body)),
@@ -69,6 +75,13 @@ async fn update(connection: &Connection, args: UpdateArgs) -> Result<Answer> {
     };
     connection
         .change(Method::PATCH, &[PATH, &args.id], sent)
+        .await
+}
+
+async fn switch(connection: &Connection, which: &EndpointId, to: &str) -> Result<Answer> {
+    let path = [PATH, &which.id, to];
+    connection
+        .change(Method::POST, &path, Sent::default())
         .await
 }
 
@@ -108,17 +121,12 @@ fn some<T>(value: T, is_empty: impl Fn(&T) -> bool) -> Option<T> {
 
 fn show(answer: &Answer, output: &mut Output) -> Result<()> {
     let value: Value = serde_json::from_str(&answer.body).context("the server's answer")?;
-    // An answer may have the endpoint in it, beside its secret.
-    let endpoint = value.get("endpoint").unwrap_or(&value);
     let mut rows: Vec<(&str, String)> = Vec::new();
-    for (name, member) in endpoint.as_object().into_iter().flatten() {
+    for (name, member) in value.as_object().into_iter().flatten() {
         rows.push((name, text(member, "")));
     }
     if let Some(etag) = &answer.etag {
         rows.push(("etag", etag.clone()));
-    }
-    if value.get("endpoint").is_some() {
-        rows.push(("secret", text(&value, "/secret")));
     }
     fields::print(rows, output)?;
     if value.get("secret").is_some() {
@@ -140,7 +148,7 @@ async fn list(
         ("q", args.query),
     ]);
     let columns = Columns {
-        headings: &["ID", "NAME", "URL", "EVENT TYPES", "STATE", "CIRCUIT"],
+        headings: &["ID", "NAME", "URL", "EVENT TYPES", "STATE"],
         row,
     };
     list::print(
@@ -170,6 +178,5 @@ fn row(endpoint: &Value) -> Vec<String> {
         text(endpoint, "/url"),
         types,
         state,
-        text(endpoint, "/circuit_state"),
     ]
 }
