@@ -127,7 +127,7 @@ impl Command {
     /// Which log lines are written unless somebody says otherwise.
     pub(crate) const fn default_log_level(&self) -> &'static str {
         match self {
-            Self::Serve(_) => "info",
+            Self::Serve(_) => "info,fjall=warn,lsm_tree=warn",
             Self::Send(_)
             | Self::Endpoints(_)
             | Self::Events(_)

@@ -159,7 +159,7 @@ async fn send(api: &Api, payloads: &[Payload]) -> Result<()> {
         let said = api.post(body.clone(), &headers).await?;
         ensure!(said.status == 202, "{said:?}");
         let bytes = payload.body.len();
-        println!("  sent  {:<28} {bytes:>6} bytes: 202", payload.event_type);
+        println!("  sent  {:<32} {bytes:>6} bytes: 202", payload.event_type);
         if number == 0 {
             let again = api.post(body, &headers).await?;
             let is_duplicate = again.status == 202 && again.json()?["duplicate"] == true;
@@ -178,7 +178,7 @@ impl Shop {
             self.verify(got, payloads)?;
             let said = if number < self.refuses { 503 } else { 200 };
             println!(
-                "{:>6.2} s  {:<6} {:<28} attempt {}: verified, answered {said}",
+                "{:>6.2} s  {:<6} {:<32} attempt {}: verified, answered {said}",
                 got.at.duration_since(began).as_secs_f64(),
                 self.name,
                 got.header("x-webhook-event-type"),
