@@ -45,7 +45,7 @@ async fn a_hundred_kills_lose_nothing() {
     for _ in 0..kills {
         load.more(1).await;
         // The moment is the seed's, not a wait for anything.
-        sleep(Duration::from_millis(chance.below(250))).await;
+        sleep(Duration::from_millis(chance.below(150))).await;
         load.server_is(None);
         server.kill().await.unwrap();
         let restarting = Instant::now();

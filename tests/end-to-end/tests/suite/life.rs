@@ -42,7 +42,7 @@ async fn invoice_paid_reaches_three_and_every_library_accepts_it() {
     let secrets = [
         json!({}),
         json!({"secret": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"}),
-        json!({"secret": "any string, as the older form has it"}),
+        json!({"secret": "any string, as the older form has it", "signing": "stripe"}),
     ];
     let mut endpoints = Vec::new();
     for (receiver, mut fields) in receivers.iter().zip(secrets) {
@@ -70,7 +70,8 @@ async fn invoice_paid_reaches_three_and_every_library_accepts_it() {
     accepts(&all[0], "standardwebhooks (PyPI)");
     accepts(&all[1], "standardwebhooks (npm)");
     accepts(&all[2], "stripe (PyPI)");
-    for verdicts in &all {
+    // The older form alone has such secrets.
+    for verdicts in &all[..2] {
         assert!(verdicts.values().all(Option::is_none), "{verdicts:?}");
     }
     api.accounted(3, SOON).await.unwrap();
