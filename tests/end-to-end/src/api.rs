@@ -63,7 +63,9 @@ impl Api {
         for (name, value) in more.as_object().context("fields are an object")? {
             fields[name] = value.clone();
         }
-        let reply = self.call(Method::POST, "/api/v1/endpoints", &fields).await?;
+        let reply = self
+            .call(Method::POST, "/api/v1/endpoints", &fields)
+            .await?;
         ensure!(reply.status == 201, "{fields}: {reply:?}");
         let made = reply.json()?;
         let text = |name: &str| made[name].as_str().unwrap_or_default().to_owned();
@@ -77,9 +79,15 @@ impl Api {
     ///
     /// # Errors
     /// When there is no answer.
-    pub async fn post(&self, body: impl Into<Bytes>, headers: &[(&str, &str)]) -> anyhow::Result<Reply> {
+    pub async fn post(
+        &self,
+        body: impl Into<Bytes>,
+        headers: &[(&str, &str)],
+    ) -> anyhow::Result<Reply> {
         let mut connection = Connection::open(self.0).await?;
-        connection.call(Method::POST, "/api/v1/events", headers, body.into()).await
+        connection
+            .call(Method::POST, "/api/v1/events", headers, body.into())
+            .await
     }
 
     /// Sends an event that must be accepted, and says what the answer was.
@@ -98,7 +106,9 @@ impl Api {
     /// When it is not accepted.
     pub async fn send_to(&self, endpoint: &Endpoint, event_type: &str) -> anyhow::Result<String> {
         let accepted = self
-            .send(&json!({"event_type": event_type, "endpoint_id": endpoint.id, "payload": {"n": 1}}))
+            .send(
+                &json!({"event_type": event_type, "endpoint_id": endpoint.id, "payload": {"n": 1}}),
+            )
             .await?;
         let id = accepted["deliveries"][0]["delivery_id"].as_str();
         Ok(id.with_context(|| accepted.to_string())?.to_owned())
@@ -113,7 +123,11 @@ impl Api {
         until(&format!("the end of {delivery}"), within, async || {
             let shown = self.get(&path).await?;
             let status = shown["status"].as_str().unwrap_or_default();
-            Ok(if ENDS.contains(&status) { Ok(shown) } else { Err(shown.to_string()) })
+            Ok(if ENDS.contains(&status) {
+                Ok(shown)
+            } else {
+                Err(shown.to_string())
+            })
         })
         .await
     }
@@ -128,19 +142,31 @@ impl Api {
             let shown = self.get("/api/v1/accounting").await?;
             let count = |name: &str| shown["deliveries"][name].as_u64();
             let under_way = count("pending").zip(count("retrying"));
-            let is_closed = under_way == Some((0, 0)) && count("made") >= Some(made) && shown["is_exact"] == true;
-            Ok(if is_closed { Ok(shown) } else { Err(shown.to_string()) })
+            let is_closed = under_way == Some((0, 0))
+                && count("made") >= Some(made)
+                && shown["is_exact"] == true;
+            Ok(if is_closed {
+                Ok(shown)
+            } else {
+                Err(shown.to_string())
+            })
         })
         .await?;
         let count = |of: &Value, name: &str| of[name].as_u64().unwrap_or(u64::MAX);
         let endpoints = closed["endpoints"].as_array().cloned().unwrap_or_default();
         for totals in endpoints.iter().chain([&closed["deliveries"]]) {
             let ended: u64 = ENDS.iter().map(|end| count(totals, end)).sum();
-            ensure!(count(totals, "made") == ended, "made and ended differ: {closed}");
+            ensure!(
+                count(totals, "made") == ended,
+                "made and ended differ: {closed}"
+            );
             ensure!(count(totals, "unaccounted") == 0, "{closed}");
         }
         let of_endpoints: u64 = endpoints.iter().map(|totals| count(totals, "made")).sum();
-        ensure!(of_endpoints == count(&closed["deliveries"], "made"), "{closed}");
+        ensure!(
+            of_endpoints == count(&closed["deliveries"], "made"),
+            "{closed}"
+        );
         ensure!(of_endpoints == made, "{made} were made: {closed}");
         Ok(closed)
     }

@@ -86,7 +86,10 @@ impl Connection {
             request = request.header(*name, *value);
         }
         self.sender.ready().await?;
-        let answer = self.sender.send_request(request.body(Full::new(body))?).await?;
+        let answer = self
+            .sender
+            .send_request(request.body(Full::new(body))?)
+            .await?;
         let (head, body) = answer.into_parts();
         Ok(Reply {
             status: head.status,

@@ -170,7 +170,9 @@ fn build() -> anyhow::Result<PathBuf> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut build = std::process::Command::new(cargo);
     build.args(["build", "--quiet", "--locked", "--package", "postrider"]);
-    build.arg("--target-dir").arg(folder.parent().context("it has a name")?);
+    build
+        .arg("--target-dir")
+        .arg(folder.parent().context("it has a name")?);
     if folder.ends_with("release") {
         build.arg("--release");
     }

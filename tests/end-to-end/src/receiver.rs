@@ -35,7 +35,10 @@ impl Journal {
     }
 
     fn read(&self) -> Vec<Got> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 }
 
@@ -52,11 +55,18 @@ impl Receiver {
     ///
     /// # Errors
     /// When it can't listen.
-    pub async fn start_slow(script: Vec<Reply>, bytes: usize, pause: Duration) -> anyhow::Result<Self> {
+    pub async fn start_slow(
+        script: Vec<Reply>,
+        bytes: usize,
+        pause: Duration,
+    ) -> anyhow::Result<Self> {
         Self::start_reading(script, Some((bytes, pause))).await
     }
 
-    async fn start_reading(script: Vec<Reply>, slowly: Option<(usize, Duration)>) -> anyhow::Result<Self> {
+    async fn start_reading(
+        script: Vec<Reply>,
+        slowly: Option<(usize, Duration)>,
+    ) -> anyhow::Result<Self> {
         anyhow::ensure!(!script.is_empty(), "a receiver has something to answer");
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let address = listener.local_addr()?;

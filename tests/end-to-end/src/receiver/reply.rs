@@ -41,7 +41,9 @@ impl Reply {
     pub(super) async fn give(&self, mut stream: TcpStream) -> io::Result<Option<TcpStream>> {
         match self {
             Self::Status(status, headers) => {
-                stream.write_all(answer(*status, headers).as_bytes()).await?;
+                stream
+                    .write_all(answer(*status, headers).as_bytes())
+                    .await?;
                 return Ok(Some(stream));
             }
             Self::Large(bytes) => {
@@ -59,14 +61,23 @@ impl Reply {
 }
 
 fn answer(status: u16, headers: &[(&'static str, String)]) -> String {
-    let headers: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
-    let length = if status == 204 { "" } else { "content-length: 2\r\n" };
+    let headers: String = headers
+        .iter()
+        .map(|(name, value)| format!("{name}: {value}\r\n"))
+        .collect();
+    let length = if status == 204 {
+        ""
+    } else {
+        "content-length: 2\r\n"
+    };
     let body = if status == 204 { "" } else { "ok" };
     format!("HTTP/1.1 {status} Said\r\n{length}{headers}\r\n{body}")
 }
 
 async fn drip(mut stream: TcpStream) -> io::Result<()> {
-    stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 1000000\r\n\r\n").await?;
+    stream
+        .write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 1000000\r\n\r\n")
+        .await?;
     loop {
         stream.write_all(b".").await?;
         stream.flush().await?;

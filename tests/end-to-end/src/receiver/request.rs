@@ -27,7 +27,9 @@ impl Got {
     #[must_use]
     pub fn header(&self, name: &str) -> &str {
         let value = self.headers.get(name);
-        value.and_then(|value| value.to_str().ok()).unwrap_or_default()
+        value
+            .and_then(|value| value.to_str().ok())
+            .unwrap_or_default()
     }
 }
 
@@ -47,7 +49,9 @@ pub(super) async fn read(
     };
     let (line, headers) = parse(&left[..end])?;
     left.drain(..end + 4);
-    let length = headers.get("content-length").and_then(|value| value.to_str().ok());
+    let length = headers
+        .get("content-length")
+        .and_then(|value| value.to_str().ok());
     let length = length.and_then(|text| text.parse().ok());
     let length: usize = length.ok_or_else(|| bad("a webhook says how long it is"))?;
     let (most, pause) = slowly.unwrap_or((usize::MAX, Duration::ZERO));
@@ -91,7 +95,9 @@ fn parse(head: &[u8]) -> io::Result<(String, HeaderMap)> {
     let line = lines.next().unwrap_or_default().to_owned();
     let mut headers = HeaderMap::new();
     for field in lines {
-        let (name, value) = field.split_once(':').ok_or_else(|| bad("a field has a colon"))?;
+        let (name, value) = field
+            .split_once(':')
+            .ok_or_else(|| bad("a field has a colon"))?;
         let name = HeaderName::try_from(name).map_err(|_| bad("a field has a name"))?;
         let value = HeaderValue::try_from(value.trim()).map_err(|_| bad("a field has a value"))?;
         headers.append(name, value);
