@@ -59,7 +59,7 @@ impl Epoch<'_> {
         let log_now = self.life.log_time.now();
         let in_log = self
             .core
-            .wakes_at()
+            .wakes_at(&self.tiers)
             .map(|at| now + at.saturating_since(log_now));
         let starts = self.starts_at.map(|(at, _)| at);
         let may_dial = (self.core.has_line() && !self.now().may_dial).then(|| now + MAY_DIAL);
