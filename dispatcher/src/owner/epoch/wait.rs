@@ -64,11 +64,22 @@ impl Epoch<'_> {
         let starts = self.starts_at.map(|(at, _)| at);
         let may_dial = (self.core.has_line() && !self.now().may_dial).then(|| now + MAY_DIAL);
         let full = self.core.is_full.then(|| now + LOOK_FOR_ROOM);
-        let soonest = [in_log, starts, may_dial, full, self.drains_until]
-            .into_iter()
-            .flatten()
-            .min();
-        soonest.map_or(self.checkpoint_at, |at| at.min(self.checkpoint_at).max(now))
+        // While one is on its way its end will be told, and the time of the next may have passed.
+        let is_under_way = self.is_looking || self.is_checkpointing || self.planned.is_some();
+        let checkpoint = (!is_under_way).then_some(self.checkpoint_at);
+        let soonest = [
+            in_log,
+            starts,
+            may_dial,
+            full,
+            self.drains_until,
+            checkpoint,
+        ]
+        .into_iter()
+        .flatten()
+        .min();
+        let every = self.shared.config.limits.checkpoint_every;
+        soonest.unwrap_or(now + every).max(now)
     }
 
     /// What is there already: so that one step decides about many.
