@@ -313,9 +313,13 @@ impl Core {
     }
 
     /// When, in log time, there is something to do that nobody will tell of; `None`: not that is
-    /// known.
-    pub(crate) fn wakes_at(&self) -> Option<Timestamp> {
-        let tiers = self.tiers.values().filter_map(TierQueue::wakes_at).min();
+    /// known. The tiers in `reading` will tell: their time has come already.
+    pub(crate) fn wakes_at(&self, reading: &BTreeSet<Tier>) -> Option<Timestamp> {
+        let idle = self
+            .tiers
+            .iter()
+            .filter(|(tier, _)| !reading.contains(tier));
+        let tiers = idle.filter_map(|(_, queue)| queue.wakes_at()).min();
         let timer = self.timers.first_key_value().map(|((at, _), _)| *at);
         let endpoint = self.wakes.first().map(|(at, _)| *at);
         [tiers, timer, endpoint].into_iter().flatten().min()

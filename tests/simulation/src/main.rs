@@ -119,7 +119,10 @@ fn many(arguments: &Arguments) -> Result<usize> {
         anyhow::Ok(())
     })?;
     let (found, events) = (found.into_inner(), events.into_inner());
-    println!("{} seeds, {events} requests: {found} found something", seeds.len());
+    println!(
+        "{} seeds, {events} requests: {found} found something",
+        seeds.len()
+    );
     Ok(found)
 }
 

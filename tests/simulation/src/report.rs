@@ -56,11 +56,17 @@ pub fn trace(history: &History) -> String {
             continue;
         };
         let (kind, to) = (&request.event_type, &request.endpoint);
-        let line = format!("client sends {kind} to {to:?} key {:?} {payload}", request.key);
+        let line = format!(
+            "client sends {kind} to {to:?} key {:?} {payload}",
+            request.key
+        );
         lines.push((request.sent_at, line));
         if let Some(answer) = &request.answer {
             let body = String::from_utf8_lossy(&answer.body);
-            lines.push((answer.at, format!("client is told {} {body}", answer.status)));
+            lines.push((
+                answer.at,
+                format!("client is told {} {body}", answer.status),
+            ));
         }
     }
     for arrival in &history.arrivals {

@@ -66,7 +66,7 @@ impl Epoch<'_> {
         // What is overdue waits for something that is under way: it is looked at again, not at once.
         let in_log = self
             .core
-            .wakes_at()
+            .wakes_at(&self.tiers)
             .map(|at| now + at.saturating_since(log_now).max(OVERDUE));
         let starts = self.starts_at.map(|(at, _)| at);
         let may_dial = (self.core.has_line() && !self.now().may_dial).then(|| now + MAY_DIAL);
