@@ -9,26 +9,55 @@ use clap::{Args, ValueEnum};
 #[derive(Debug, Args)]
 pub(crate) struct BenchArgs {
     /// What to measure; may be given several times
-    #[arg(long, value_name = "NAME", default_values = ["addressed", "subscription"])]
+    #[arg(long, value_name = "NAME", default_values = ["addressed", "subscription"], env = "POSTRIDER_BENCH_SCENARIO", hide_env_values = true)]
     pub(crate) scenario: Vec<BenchScenario>,
     /// How many events are sent as fast as they go
-    #[arg(long, value_name = "N", default_value_t = 100_000)]
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 100_000,
+        env = "POSTRIDER_BENCH_DELIVERIES",
+        hide_env_values = true
+    )]
     pub(crate) deliveries: u64,
     /// Over how many kept-alive connections
-    #[arg(long, value_name = "N", default_value_t = 64)]
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 64,
+        env = "POSTRIDER_BENCH_CONNECTIONS",
+        hide_env_values = true
+    )]
     pub(crate) connections: usize,
     /// Bytes of each payload
-    #[arg(long, value_name = "BYTES", default_value_t = 1_024)]
+    #[arg(
+        long,
+        value_name = "BYTES",
+        default_value_t = 1_024,
+        env = "POSTRIDER_BENCH_PAYLOAD",
+        hide_env_values = true
+    )]
     pub(crate) payload: usize,
     /// How many events wait for the endpoint that is of no use
-    #[arg(long, value_name = "N", default_value_t = 1_000_000)]
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 1_000_000,
+        env = "POSTRIDER_BENCH_WAITING",
+        hide_env_values = true
+    )]
     pub(crate) waiting: u64,
     /// Where the server's data goes, and is deleted afterwards; the machine's folder for such when
     /// not given
-    #[arg(long, value_name = "DIR")]
+    #[arg(
+        long,
+        value_name = "DIR",
+        env = "POSTRIDER_BENCH_FOLDER",
+        hide_env_values = true
+    )]
     pub(crate) folder: Option<PathBuf>,
     /// Figures as one JSON object
-    #[arg(long)]
+    #[arg(long, env = "POSTRIDER_JSON", hide_env_values = true)]
     pub(crate) json: bool,
 }
 
