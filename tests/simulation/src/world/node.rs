@@ -130,7 +130,7 @@ impl Node<'_> {
         let routers = ingest::router::build(config, deps).await?;
         let shutdown = self.life.shutdown.clone();
         self.roles
-            .spawn(async move { Ok(routers.run(shutdown).await.context("router")?) });
+            .spawn(async move { routers.run(shutdown).await.context("router") });
         Ok(())
     }
 
@@ -148,7 +148,7 @@ impl Node<'_> {
         let role = projections::build(config, deps);
         let shutdown = self.life.shutdown.clone();
         self.roles
-            .spawn(async move { Ok(role.run(shutdown).await.context("projections")?) });
+            .spawn(async move { role.run(shutdown).await.context("projections") });
     }
 
     async fn start_dispatcher(&mut self) -> Result<()> {
@@ -170,7 +170,7 @@ impl Node<'_> {
         let role = dispatcher::build(config, deps).await?;
         let shutdown = self.life.shutdown.clone();
         self.roles
-            .spawn(async move { Ok(role.run(shutdown).await.context("dispatcher")?) });
+            .spawn(async move { role.run(shutdown).await.context("dispatcher") });
         Ok(())
     }
 }

@@ -242,11 +242,13 @@ async fn settle(world: &Arc<World>, asking: &mut JoinSet<()>) -> Vec<Problem> {
 }
 
 async fn history(world: &World) -> History {
+    let partitions = dump::log(&*world.log).await;
+    let views = vec![dump::views("live", &*world.views).await];
     History {
-        partitions: dump::log(&*world.log).await,
+        partitions,
         requests: world.requests.lock().clone(),
         arrivals: world.receivers.journal(),
         processes: world.processes.lock().clone(),
-        views: vec![dump::views("live", &*world.views).await],
+        views,
     }
 }
