@@ -291,7 +291,12 @@ fn add_records(
         if lane.is_live() && !is_behind && health.is_none() {
             continue;
         }
-        let resume = lane.resume(cursor);
+        // A lane that has yet to come to a record may resume at one that a takeover has found done: `done`
+        // can't say that, for it begins above.
+        let mut resume = lane.resume(cursor);
+        while marks.contains(&resume) {
+            resume += 1;
+        }
         let in_window = lane.window().done_above().filter(|offset| *offset > resume);
         let mut done: Vec<Offset> = in_window.collect();
         done.extend(marks.iter().filter(|offset| **offset > resume));
