@@ -48,6 +48,8 @@ use cursor::Arrived;
 pub(crate) struct Now {
     /// In log time: what is due.
     pub(crate) log: Timestamp,
+    /// The latest that log time can be: what waits from now on are counted from.
+    pub(crate) latest: Timestamp,
     /// By the wall clock: what is stamped and signed.
     pub(crate) wall: Timestamp,
     /// Whether a request may go out: the lease holds, control is fresh, nobody said stop.

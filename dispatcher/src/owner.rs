@@ -114,9 +114,15 @@ impl Lease {
 
 /// Log time (O13): the append time of the last durable append, and the monotonic time since; never
 /// below what a checkpoint said.
+///
+/// The record was appended at some moment between its being handed to the log and its
+/// acknowledgement. Counted from the acknowledgement, log time is never ahead: what is due by that is
+/// due. Counted from the handing over, it is never behind: a wait that begins now is counted from
+/// there, and is never too short.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct LogTime {
     base: Timestamp,
+    sent: Instant,
     at: Instant,
     floor: Timestamp,
 }
@@ -125,6 +131,7 @@ impl LogTime {
     fn new() -> Self {
         Self {
             base: Timestamp::from_millis(0),
+            sent: Instant::now(),
             at: Instant::now(),
             floor: Timestamp::from_millis(0),
         }
@@ -134,8 +141,17 @@ impl LogTime {
         self.base.saturating_add(self.at.elapsed()).max(self.floor)
     }
 
-    pub(crate) fn appended(&mut self, at: Timestamp) {
+    /// The latest that it can be.
+    pub(crate) fn latest(&self) -> Timestamp {
+        self.base
+            .saturating_add(self.sent.elapsed())
+            .max(self.floor)
+    }
+
+    /// What was handed over at `sent` was appended at `at`.
+    pub(crate) fn appended(&mut self, at: Timestamp, sent: Instant) {
         self.base = at;
+        self.sent = sent;
         self.at = Instant::now();
     }
 

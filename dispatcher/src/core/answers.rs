@@ -99,7 +99,7 @@ impl Core {
             return;
         };
         if let Some(wait) = judged.slow_for {
-            let until = now.log.saturating_add(wait);
+            let until = now.latest.saturating_add(wait);
             endpoint.slow_until = endpoint.slow_until.max(Some(until));
         }
         match judged.verdict {
@@ -192,7 +192,11 @@ impl Core {
         let (least, most) = range?;
         let least = least.max(not_before.unwrap_or_default());
         let ladder = &self.around.config.ladder;
-        let due_at = ladder.due(now.log, (least, most.max(least)), &mut *self.around.chance);
+        let due_at = ladder.due(
+            now.latest,
+            (least, most.max(least)),
+            &mut *self.around.chance,
+        );
         Some(Waiting {
             tier: ladder.tier(now.log, due_at),
             due_at,

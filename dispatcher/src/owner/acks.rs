@@ -7,6 +7,7 @@ use std::task::{Context, Poll};
 
 use eventlog_port::{AppendError, Appended, Appending};
 use schemas::topics::Topic;
+use tokio::time::Instant;
 
 use crate::core::Plan;
 use crate::outcome::{Out, Ticket};
@@ -24,6 +25,7 @@ pub(super) enum Waits {
 /// An append that is durable.
 pub(super) struct Acked {
     pub(super) topic: Topic,
+    pub(super) sent: Instant,
     pub(super) appended: Appended,
     pub(super) waits: Waits,
 }
@@ -31,18 +33,19 @@ pub(super) struct Acked {
 /// Answers come in the order of the appends of one partition, so only the first of each is asked.
 #[derive(Default)]
 pub(super) struct Acks {
-    queues: BTreeMap<Topic, VecDeque<(Appending, Waits)>>,
+    queues: BTreeMap<Topic, VecDeque<(Appending, Instant, Waits)>>,
     open: usize,
     /// An append has failed: the epoch is over once what was durable before has been told.
     failed: Option<AppendError>,
 }
 
 impl Acks {
-    pub(super) fn push(&mut self, topic: Topic, appending: Appending, waits: Waits) {
+    /// `sent`: when it was handed over.
+    pub(super) fn push(&mut self, topic: Topic, sent: Instant, appending: Appending, waits: Waits) {
         self.queues
             .entry(topic)
             .or_default()
-            .push_back((appending, waits));
+            .push_back((appending, sent, waits));
         self.open += 1;
     }
 
@@ -61,7 +64,7 @@ impl Acks {
         }
         let mut acked = Vec::new();
         for (topic, queue) in &mut self.queues {
-            while let Some((appending, _)) = queue.front_mut() {
+            while let Some((appending, ..)) = queue.front_mut() {
                 let Poll::Ready(answer) = Pin::new(appending).poll(cx) else {
                     break;
                 };
@@ -76,10 +79,11 @@ impl Acks {
                         });
                     }
                 };
-                if let Some((_, waits)) = queue.pop_front() {
+                if let Some((_, sent, waits)) = queue.pop_front() {
                     self.open -= 1;
                     acked.push(Acked {
                         topic: *topic,
+                        sent,
                         appended,
                         waits,
                     });
@@ -96,7 +100,7 @@ impl Acks {
     /// The answers to requests among what is left.
     pub(super) fn into_answers(self) -> impl Iterator<Item = (Box<Out>, Ticket)> {
         let left = self.queues.into_values().flatten();
-        left.filter_map(|(_, waits)| match waits {
+        left.filter_map(|(.., waits)| match waits {
             Waits::Outcome(ticket, Some(out)) => Some((out, ticket)),
             Waits::Outcome(_, None) | Waits::Note | Waits::Checkpoint(_) => None,
         })

@@ -199,6 +199,7 @@ impl<'a> Epoch<'a> {
             && self.shared.control.is_fresh();
         Now {
             log: self.life.log_time.now(),
+            latest: self.life.log_time.latest(),
             wall: self.shared.clock.now(),
             may_dial,
         }
@@ -256,12 +257,13 @@ impl<'a> Epoch<'a> {
             .collect();
         let mut plan = Some(plan);
         for (n, record) in records.into_iter().enumerate() {
+            let sent = Instant::now();
             let appending = self.writer.append(&progress, record.into()).await?;
             let waits = match plan.take_if(|_| n == last) {
                 Some(plan) => Waits::Checkpoint(plan),
                 None => Waits::Note,
             };
-            self.acks.push(Topic::Progress, appending, waits);
+            self.acks.push(Topic::Progress, sent, appending, waits);
         }
         Ok(())
     }
@@ -421,8 +423,9 @@ impl<'a> Epoch<'a> {
 
     async fn note(&mut self, topic: Topic, record: schemas::Parts) -> Result<(), AppendError> {
         let to = at(topic, self.partition);
+        let sent = Instant::now();
         let appending = self.writer.append(&to, record.into()).await?;
-        self.acks.push(topic, appending, Waits::Note);
+        self.acks.push(topic, sent, appending, Waits::Note);
         Ok(())
     }
 

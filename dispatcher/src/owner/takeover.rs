@@ -15,6 +15,7 @@ use schemas::lane::{Lane as LaneRecord, LaneId};
 use schemas::progress::{Checkpoint, ProgressRecord};
 use schemas::retry::RetryRecord;
 use schemas::topics::{Tier, Topic};
+use tokio::time::Instant;
 
 use super::reads::scan;
 use super::{Failure, Life, Rest, Shared, at};
@@ -99,8 +100,9 @@ async fn fence(
     let mut fence = Fence { epoch: None, owner };
     let progress = at(Topic::Progress, partition);
     let first = ProgressRecord::Fence(fence.clone()).encode();
+    let sent = Instant::now();
     let appended = writer.append(&progress, first.into()).await?.await?;
-    life.log_time.appended(appended.appended_at);
+    life.log_time.appended(appended.appended_at, sent);
     let epoch = appended.offset;
     let mut ends = BTreeMap::from([(Topic::Progress, epoch + 1)]);
     fence.epoch = Some(epoch);
@@ -108,6 +110,7 @@ async fn fence(
         return Err(Failure::NoLease);
     }
     let mut appending = Vec::new();
+    let sent = Instant::now();
     for topic in &shared.outputs {
         let record = match topic {
             Topic::Attempts => AttemptsRecord::Fence(fence.clone()).encode(),
@@ -126,7 +129,7 @@ async fn fence(
     }
     for (topic, fence) in appending {
         let appended = fence.await?;
-        life.log_time.appended(appended.appended_at);
+        life.log_time.appended(appended.appended_at, sent);
         ends.insert(topic, appended.offset + 1);
     }
     Ok((epoch, ends))

@@ -62,11 +62,12 @@ impl Epoch<'_> {
     async fn append(&mut self, out: Box<Out>, ticket: Ticket) -> Result<(), AppendError> {
         let topic = out.topic();
         let to = at(topic, self.partition);
+        let sent = Instant::now();
         match self.writer.append(&to, out.encode()).await {
             Ok(appending) => {
                 let kept = ticket.is_answer.then_some(out);
                 self.acks
-                    .push(topic, appending, Waits::Outcome(ticket, kept));
+                    .push(topic, sent, appending, Waits::Outcome(ticket, kept));
                 Ok(())
             }
             Err(error) => {

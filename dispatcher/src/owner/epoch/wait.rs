@@ -133,11 +133,12 @@ impl Epoch<'_> {
     pub(super) fn acked(&mut self, acked: Vec<Acked>) {
         for Acked {
             topic,
+            sent,
             appended,
             waits,
         } in acked
         {
-            self.life.log_time.appended(appended.appended_at);
+            self.life.log_time.appended(appended.appended_at, sent);
             match waits {
                 Waits::Outcome(ticket, _) => self.core.acknowledged(topic, appended, &ticket),
                 Waits::Note => self.core.noted(topic, appended),
