@@ -1,7 +1,7 @@
 //! Folds of the log into views.
 //!
 //! One task for each partition: of `events` with what its owner writes, and of `inbox` with `routed`.
-//! Each reads what is there ([`reading`](crate::reading)), folds it in memory, and writes what
+//! Each reads what is there (`reading`), folds it in memory, and writes what
 //! changed together with how far it has read. Nothing here can't be had again from the log.
 
 mod difference;
