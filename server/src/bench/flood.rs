@@ -14,7 +14,7 @@ use super::subject::Subject;
 use crate::cli::{BenchArgs, BenchScenario};
 
 /// The event type of everything that is sent.
-const EVENT_TYPE: &str = "bench.ping";
+pub(super) const EVENT_TYPE: &str = "bench.ping";
 
 /// For how long a steady rate is held.
 const STEADY_SECONDS: f64 = 10.0;

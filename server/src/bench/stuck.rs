@@ -9,7 +9,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
 use super::SETTLE;
-use super::flood::events_to;
+use super::flood::{EVENT_TYPE, events_to};
 use super::receiver::Receiver;
 use super::report::Latencies;
 use super::subject::Subject;
@@ -42,8 +42,8 @@ pub(super) async fn run(
 ) -> Result<Stuck> {
     let (url, _hole) = useless(scenario).await?;
     let good = format!("http://{}/hook", receiver.address);
-    let neighbour = subject.endpoint(&good, "bench.good").await?;
-    let stuck = subject.endpoint(&url, "bench.stuck").await?;
+    let neighbour = subject.endpoint(&good, EVENT_TYPE).await?;
+    let stuck = subject.endpoint(&url, EVENT_TYPE).await?;
     let before = steady(&subject, receiver, &neighbour, args).await?;
     let (memory_before, _) = subject.memory()?;
     events_to(&subject, Some(&stuck), args.waiting, args)
