@@ -180,7 +180,7 @@ pub(crate) struct Core {
     marks: BTreeMap<Offset, EndpointId>,
     /// Requests that are out.
     wire: BTreeMap<Input, LaneKey>,
-    /// Outcomes of an earlier epoch's answers, being appended again.
+    /// Inputs whose answer has come and whose outcome is not durable; those of an earlier epoch too.
     reissued: BTreeSet<Input>,
     /// Records on their way to quarantine.
     quarantined: BTreeSet<Input>,
@@ -295,13 +295,7 @@ impl Core {
 
     fn look_again(&mut self, id: EndpointId) {
         self.queue(id);
-        if let Some(endpoint) = self.endpoints.get(&id) {
-            let keys = endpoint.lanes().map(|(priority, _)| LaneKey {
-                endpoint: id,
-                priority,
-            });
-            self.hungry.extend(keys);
-        }
+        self.hunger_all(id);
     }
 
     fn wake(&mut self, now: Now) {
@@ -350,12 +344,8 @@ impl Core {
     }
 
     fn lane_keys(&self) -> impl Iterator<Item = LaneKey> + '_ {
-        self.endpoints.values().flat_map(|endpoint| {
-            endpoint.lanes().map(|(priority, _)| LaneKey {
-                endpoint: endpoint.id,
-                priority,
-            })
-        })
+        let endpoints = self.endpoints.values();
+        endpoints.flat_map(|endpoint| endpoint.lane_keys())
     }
 
     fn lane_mut(&mut self, key: LaneKey) -> Option<&mut Lane> {

@@ -15,7 +15,7 @@ use schemas::lane::Health;
 use schemas::scalar::At;
 use schemas::text::TenantId;
 
-use crate::input::Job;
+use crate::input::{Job, LaneKey};
 use crate::lane::Lane;
 
 /// An endpoint's lanes in the order in which they are sent from.
@@ -119,6 +119,13 @@ impl Endpoint {
     pub(crate) fn lanes(&self) -> impl Iterator<Item = (Priority, &Lane)> {
         let lanes = PRIORITIES.into_iter().zip(&self.lanes);
         lanes.filter_map(|(priority, lane)| lane.as_ref().map(|lane| (priority, lane)))
+    }
+
+    pub(crate) fn lane_keys(&self) -> impl Iterator<Item = LaneKey> + use<'_> {
+        self.lanes().map(|(priority, _)| LaneKey {
+            endpoint: self.id,
+            priority,
+        })
     }
 
     pub(crate) fn ready_mut(&mut self, priority: Priority) -> &mut VecDeque<Box<Job>> {

@@ -44,8 +44,6 @@ pub(crate) struct Metrics {
     circuits_open: Gauge,
     lag: Family<ByPartition, Gauge>,
     lanes: Family<ByState, Gauge>,
-    /// Counted with the routers' under one name, which they register.
-    pub(crate) quarantined: Counter,
 }
 
 /// From a tenth of a millisecond to 13 s, each twice the one before.
@@ -66,7 +64,6 @@ impl Metrics {
             circuits_open: Gauge::default(),
             lag: Family::default(),
             lanes: Family::default(),
-            quarantined: Counter::default(),
         };
         metrics.register_all(registry);
         metrics

@@ -194,6 +194,21 @@ impl AttemptsRecord {
         document::read_value(parts)
     }
 
+    /// The epoch of the owner that wrote it.
+    #[must_use]
+    pub fn epoch(&self) -> u64 {
+        match self {
+            Self::Fence(fence) => fence.epoch.unwrap_or(0),
+            Self::Succeeded(end) => end.link.epoch,
+            Self::Cancelled(end) => end.link.epoch,
+            Self::Discarded(end) => end.link.epoch,
+            Self::HeadFailed(note) => note.link.epoch,
+            Self::Answered(answer) => answer.epoch,
+            Self::Circuit(note) => note.epoch,
+            Self::Starts(note) => note.epoch,
+        }
+    }
+
     const fn endpoint(&self) -> Option<EndpointId> {
         match self {
             Self::Fence(_) | Self::Starts(_) => None,

@@ -108,6 +108,17 @@ impl DeadLetterRecord {
     }
 }
 
+impl DeadLetterRecord {
+    /// The epoch of the owner that wrote it.
+    #[must_use]
+    pub fn epoch(&self) -> u64 {
+        match self {
+            Self::Fence(fence) => fence.epoch.unwrap_or(0),
+            Self::DeadLetter(dead) => dead.end.link.epoch,
+        }
+    }
+}
+
 impl DeadLetterJson {
     const DEAD_LETTER: &'static str = "dead_letter";
 }

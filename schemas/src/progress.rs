@@ -113,6 +113,18 @@ impl ProgressRecord {
         document::write_value(None, self)
     }
 
+    /// The epoch of the owner that wrote it, where it lies at `offset`: a fence's is that itself.
+    #[must_use]
+    pub const fn epoch(&self, offset: u64) -> u64 {
+        match self {
+            Self::Fence(_) => offset,
+            Self::Lane(lane) => lane.epoch,
+            Self::LaneReleased(lane) => lane.epoch,
+            Self::Checkpoint(checkpoint) => checkpoint.epoch,
+            Self::Origins(origins) => origins.epoch,
+        }
+    }
+
     /// Reads a record of `progress`.
     ///
     /// # Errors

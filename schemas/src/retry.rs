@@ -114,6 +114,17 @@ impl RetryRecord {
     }
 }
 
+impl RetryRecord {
+    /// The epoch of the owner that wrote it.
+    #[must_use]
+    pub fn epoch(&self) -> u64 {
+        match self {
+            Self::Fence(fence) => fence.epoch.unwrap_or(0),
+            Self::Retry(retry) => retry.wait.link.epoch,
+        }
+    }
+}
+
 impl RetryJson {
     const RETRY: &'static str = "retry";
 }

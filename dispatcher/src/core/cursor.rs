@@ -308,7 +308,6 @@ impl Core {
     /// The record is in quarantine, durably: it is done.
     pub(crate) fn is_put_away(&mut self, input: Input) {
         self.quarantined.remove(&input);
-        self.around.metrics.quarantined.inc();
         if let Input::Retry(tier, offset) = input
             && let Some(queue) = self.tiers.get_mut(&tier)
         {

@@ -251,8 +251,7 @@ impl Core {
         for job in jobs {
             self.give_up(*job, reason);
         }
-        let keys: Vec<LaneKey> = self.keys_of(id);
-        self.hungry.extend(keys);
+        self.hunger_all(id);
     }
 
     /// Its lane may be read on for, if it doesn't hang on the cursor.
@@ -264,15 +263,11 @@ impl Core {
         }
     }
 
-    pub(super) fn keys_of(&self, id: EndpointId) -> Vec<LaneKey> {
-        let endpoint = self.endpoints.get(&id);
-        let lanes = endpoint.into_iter().flat_map(|endpoint| endpoint.lanes());
-        lanes
-            .map(|(priority, _)| LaneKey {
-                endpoint: id,
-                priority,
-            })
-            .collect()
+    /// As [`hunger`](Self::hunger), all of an endpoint's lanes, whatever they hang on.
+    pub(super) fn hunger_all(&mut self, id: EndpointId) {
+        if let Some(endpoint) = self.endpoints.get(&id) {
+            self.hungry.extend(endpoint.lane_keys());
+        }
     }
 
     /// How far a lane's oldest undone record lies behind the cursor, at most.

@@ -19,7 +19,7 @@ use schemas::topics::{Tier, Topic};
 use tokio::time::Instant;
 
 use super::acks::{Acks, Waits};
-use super::index::{Ask, Index, Told};
+use super::index::{Index, Told};
 use super::reads::{block, look, tier};
 use super::takeover::take_over;
 use super::{Failure, Life, Rest, Shared, at};
@@ -71,6 +71,8 @@ pub(super) struct Epoch<'a> {
     core: Core,
     writer: Arc<dyn Writer>,
     acks: Acks,
+    /// Named once, not for each record.
+    places: BTreeMap<Topic, TopicPartition>,
     work: FuturesUnordered<BoxFuture<'static, Event>>,
     index: Index,
     /// The cursor's reader, while it isn't reading.
@@ -137,6 +139,7 @@ impl<'a> Epoch<'a> {
             core: Core::new(around, taken.found),
             writer: taken.writer,
             acks: Acks::default(),
+            places: BTreeMap::new(),
             work: FuturesUnordered::new(),
             index,
             reader: Some(reader),
@@ -422,14 +425,17 @@ impl<'a> Epoch<'a> {
     }
 
     async fn note(&mut self, topic: Topic, record: schemas::Parts) -> Result<(), AppendError> {
-        let to = at(topic, self.partition);
+        let to = self.place(topic);
         let sent = Instant::now();
         let appending = self.writer.append(&to, record.into()).await?;
         self.acks.push(topic, sent, appending, Waits::Note);
         Ok(())
     }
 
-    fn ask(&mut self, ask: Ask) {
-        self.index.ask(ask);
+    /// Where a topic's records of this partition go.
+    fn place(&mut self, topic: Topic) -> TopicPartition {
+        let partition = self.partition;
+        let place = self.places.entry(topic);
+        place.or_insert_with(|| at(topic, partition)).clone()
     }
 }

@@ -74,23 +74,12 @@ async fn look_once(
         let offset = record.offset;
         // What can't be read here is found by the next takeover, which stops at it.
         if let Ok(record) = ProgressRecord::decode(&record.into_parts()) {
-            highest = highest.max(epoch(&record, offset));
+            highest = highest.max(record.epoch(offset));
         }
         Ok::<(), ReadError>(())
     })
     .await?;
     Ok((end, highest))
-}
-
-/// The epoch that a record of `progress` at `offset` is of.
-pub(super) const fn epoch(record: &ProgressRecord, offset: Offset) -> u64 {
-    match record {
-        ProgressRecord::Fence(_) => offset,
-        ProgressRecord::Lane(lane) => lane.epoch,
-        ProgressRecord::LaneReleased(lane) => lane.epoch,
-        ProgressRecord::Checkpoint(checkpoint) => checkpoint.epoch,
-        ProgressRecord::Origins(origins) => origins.epoch,
-    }
 }
 
 /// One read of a tier.

@@ -121,7 +121,7 @@ fn of_attempts(
     record: AttemptsRecord,
     names: &mut Names,
 ) -> Option<Fact> {
-    if !place.counts(epoch_of(&record)) {
+    if !place.counts(record.epoch()) {
         return None;
     }
     let mut outcome = |link: Link, subject: &Subject, delivery, state, attempt| {
@@ -175,19 +175,6 @@ fn starts(at: Position, note: &Starts) -> Vec<(DeliveryId, AttemptRow)> {
     note.starts.iter().map(start).collect()
 }
 
-fn epoch_of(record: &AttemptsRecord) -> u64 {
-    match record {
-        AttemptsRecord::Fence(fence) => fence.epoch.unwrap_or(0),
-        AttemptsRecord::Succeeded(end) => end.link.epoch,
-        AttemptsRecord::Cancelled(end) => end.link.epoch,
-        AttemptsRecord::Discarded(end) => end.link.epoch,
-        AttemptsRecord::HeadFailed(note) => note.link.epoch,
-        AttemptsRecord::Answered(answer) => answer.epoch,
-        AttemptsRecord::Circuit(note) => note.epoch,
-        AttemptsRecord::Starts(note) => note.epoch,
-    }
-}
-
 fn of_dead_letter(
     place: &mut Place,
     at: Position,
@@ -195,20 +182,21 @@ fn of_dead_letter(
     record: DeadLetterRecord,
     names: &mut Names,
 ) -> Option<Fact> {
-    match record {
-        DeadLetterRecord::Fence(fence) => {
-            place.counts(fence.epoch.unwrap_or(0));
-            None
-        }
-        DeadLetterRecord::DeadLetter(dead) => {
-            let end = dead.end;
-            let state = DeliveryState::DeadLettered(end.reason);
-            place.counts(end.link.epoch).then(|| {
-                let row = of_addressed(&dead.addressed, &end.delivery, names);
-                Fact::Outcome(said(row, end.link, state, at, since, end.attempt))
-            })
-        }
-    }
+    let counts = place.counts(record.epoch());
+    let (true, DeadLetterRecord::DeadLetter(dead)) = (counts, record) else {
+        return None;
+    };
+    let end = dead.end;
+    let state = DeliveryState::DeadLettered(end.reason);
+    let row = of_addressed(&dead.addressed, &end.delivery, names);
+    Some(Fact::Outcome(said(
+        row,
+        end.link,
+        state,
+        at,
+        since,
+        end.attempt,
+    )))
 }
 
 fn of_retry(
@@ -218,22 +206,23 @@ fn of_retry(
     record: RetryRecord,
     names: &mut Names,
 ) -> Option<Fact> {
-    match record {
-        RetryRecord::Fence(fence) => {
-            place.counts(fence.epoch.unwrap_or(0));
-            None
-        }
-        RetryRecord::Retry(retry) => {
-            let wait = retry.wait;
-            let state = DeliveryState::Retrying {
-                next_attempt_at: wait.due_at.0,
-            };
-            place.counts(wait.link.epoch).then(|| {
-                let row = of_addressed(&retry.addressed, &wait.delivery, names);
-                Fact::Outcome(said(row, wait.link, state, at, since, wait.attempt))
-            })
-        }
-    }
+    let counts = place.counts(record.epoch());
+    let (true, RetryRecord::Retry(retry)) = (counts, record) else {
+        return None;
+    };
+    let wait = retry.wait;
+    let state = DeliveryState::Retrying {
+        next_attempt_at: wait.due_at.0,
+    };
+    let row = of_addressed(&retry.addressed, &wait.delivery, names);
+    Some(Fact::Outcome(said(
+        row,
+        wait.link,
+        state,
+        at,
+        since,
+        wait.attempt,
+    )))
 }
 
 fn said(

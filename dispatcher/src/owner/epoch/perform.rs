@@ -49,9 +49,9 @@ impl Epoch<'_> {
             Effect::Append(out, ticket) => self.append(out, ticket).await?,
             Effect::Note(record) => self.note(Topic::Attempts, record.encode()).await?,
             Effect::Progress(record) => self.note(Topic::Progress, record.encode()).await?,
-            Effect::Index(notes) => self.ask(Ask::Add(notes)),
-            Effect::Forget(lane, below) => self.ask(Ask::Forget(lane, below)),
-            Effect::Fetch(fetch) => self.ask(Ask::Fetch(fetch)),
+            Effect::Index(notes) => self.index.ask(Ask::Add(notes)),
+            Effect::Forget(lane, below) => self.index.ask(Ask::Forget(lane, below)),
+            Effect::Fetch(fetch) => self.index.ask(Ask::Fetch(fetch)),
             Effect::Sweep(from) => self.begin_sweep(from),
             Effect::Quarantine(input, record) => self.put_away(input, *record),
             Effect::Disable(current, reason) => self.disable(&current, reason),
@@ -61,7 +61,7 @@ impl Epoch<'_> {
 
     async fn append(&mut self, out: Box<Out>, ticket: Ticket) -> Result<(), AppendError> {
         let topic = out.topic();
-        let to = at(topic, self.partition);
+        let to = self.place(topic);
         let sent = Instant::now();
         match self.writer.append(&to, out.encode()).await {
             Ok(appending) => {
