@@ -66,7 +66,7 @@ impl Subject {
             String::from_utf8_lossy(&answer)
         );
         let answer: Value = serde_json::from_slice(&answer)?;
-        let id = answer["id"].as_str().or(answer["endpoint"]["id"].as_str());
+        let id = answer["id"].as_str();
         Ok(id.context("the answer has no id")?.to_owned())
     }
 
@@ -82,7 +82,8 @@ impl Subject {
         let mut connection = Connection::open(&self.address).await?;
         loop {
             let accounting = connection.get("/api/v1/accounting").await?;
-            let delivered = find(&accounting, "delivered").unwrap_or(0);
+            let delivered = accounting.pointer("/deliveries/delivered");
+            let delivered = delivered.and_then(Value::as_u64).unwrap_or(0);
             if delivered >= deliveries {
                 return Ok(());
             }
@@ -133,19 +134,6 @@ impl Drop for Subject {
         // It may have ended by itself.
         let _ = self.child.kill();
         let _ = self.child.wait();
-    }
-}
-
-/// The first number called `name`, wherever it is.
-fn find(value: &Value, name: &str) -> Option<u64> {
-    match value {
-        Value::Object(members) => members
-            .get(name)
-            .and_then(Value::as_u64)
-            .or_else(|| members.values().find_map(|member| find(member, name))),
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => {
-            None
-        }
     }
 }
 

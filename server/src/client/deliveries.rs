@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::connection::Connection;
 use super::events::which;
-use super::fields::{self, first, items, text};
+use super::fields::{self, items, text};
 use super::list::{self, Columns};
 use super::raw::one_line;
 use crate::cli::{DeliveriesAction, DeliveriesCommand, DeliveryListArgs};
@@ -50,12 +50,12 @@ async fn list(
         ],
         row: |delivery| {
             let cells = [
-                first(delivery, &["/id", "/delivery_id"]),
+                text(delivery, "/id"),
                 text(delivery, "/event_id"),
                 text(delivery, "/event_type"),
                 text(delivery, "/endpoint_id"),
                 text(delivery, "/status"),
-                attempts_made(delivery),
+                text(delivery, "/attempt_count"),
                 text(delivery, "/accepted_at"),
             ];
             cells.to_vec()
@@ -71,20 +71,12 @@ async fn list(
     .await
 }
 
-/// How many attempts there were: a number of its own, or as many as are listed.
-pub(super) fn attempts_made(delivery: &Value) -> String {
-    match first(delivery, &["/attempt_count", "/attempts_made"]).as_str() {
-        fields::NOTHING => items(delivery, "/attempts").len().to_string(),
-        count => count.to_owned(),
-    }
-}
-
 /// A delivery or a dead letter, for people.
 pub(super) fn show(body: &str, output: &mut Output) -> Result<()> {
     let delivery: Value = serde_json::from_str(body).context("the server's answer")?;
     fields::print(
         vec![
-            ("delivery", first(&delivery, &["/id", "/delivery_id"])),
+            ("delivery", text(&delivery, "/id")),
             ("event", text(&delivery, "/event_id")),
             ("type", text(&delivery, "/event_type")),
             ("endpoint", text(&delivery, "/endpoint_id")),
@@ -113,20 +105,11 @@ pub(super) fn attempts(all: &[&Value], output: &mut Output) -> Result<()> {
             String::new(),
             text(attempt, "/number"),
             text(attempt, "/started_at"),
-            first(attempt, &["/outcome", "/result"]),
-            first(attempt, &["/status_code", "/status"]),
+            text(attempt, "/outcome"),
+            text(attempt, "/status_code"),
             fields::duration(attempt),
             text(attempt, "/address"),
-            first(
-                attempt,
-                &[
-                    "/error/message",
-                    "/error_message",
-                    "/error/class",
-                    "/error_class",
-                    "/error",
-                ],
-            ),
+            text(attempt, "/error/message"),
         ]);
     }
     output.line("")?;

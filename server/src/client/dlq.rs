@@ -3,8 +3,8 @@
 use anyhow::Result;
 
 use super::connection::Connection;
-use super::deliveries::{attempts_made, show};
-use super::fields::{first, text};
+use super::deliveries::show;
+use super::fields::text;
 use super::list::{self, Columns};
 use super::raw::one_line;
 use crate::cli::{DlqAction, DlqCommand, DlqListArgs};
@@ -49,16 +49,13 @@ async fn list(
         ],
         row: |letter| {
             let cells = [
-                first(letter, &["/id", "/delivery_id"]),
+                text(letter, "/id"),
                 text(letter, "/event_id"),
                 text(letter, "/event_type"),
                 text(letter, "/endpoint_id"),
                 text(letter, "/reason"),
-                attempts_made(letter),
-                first(
-                    letter,
-                    &["/dead_lettered_at", "/since", "/ended_at", "/accepted_at"],
-                ),
+                text(letter, "/attempt_count"),
+                text(letter, "/dead_lettered_at"),
             ];
             cells.to_vec()
         },

@@ -53,7 +53,7 @@ async fn list(
         headings: &["ID", "TYPE", "STATUS", "ACCEPTED", "SOURCE", "TAGS"],
         row: |event| {
             let cells = [
-                fields::first(event, &["/id", "/event_id"]),
+                text(event, "/id"),
                 text(event, "/event_type"),
                 text(event, "/status"),
                 text(event, "/accepted_at"),
@@ -85,7 +85,7 @@ pub(super) fn show(body: &str, output: &mut Output) -> Result<()> {
     let payload: Payload = serde_json::from_str(body)?;
     fields::print(
         vec![
-            ("event", fields::first(&event, &["/id", "/event_id"])),
+            ("event", text(&event, "/id")),
             ("type", text(&event, "/event_type")),
             ("status", text(&event, "/status")),
             ("accepted", text(&event, "/accepted_at")),
@@ -104,13 +104,10 @@ pub(super) fn show(body: &str, output: &mut Output) -> Result<()> {
     for delivery in items(&event, "/deliveries") {
         table.row([
             String::new(),
-            fields::first(delivery, &["/id", "/delivery_id"]),
+            text(delivery, "/id"),
             text(delivery, "/endpoint_id"),
             text(delivery, "/status"),
-            fields::first(
-                delivery,
-                &["/reason", "/dead_letter/reason", "/next_attempt_at"],
-            ),
+            fields::first(delivery, &["/reason", "/next_attempt_at"]),
         ]);
     }
     if items(&event, "/deliveries").is_empty() {

@@ -46,12 +46,9 @@ pub(super) fn print(rows: Vec<(&str, String)>, output: &mut Output) -> anyhow::R
     table.print_rows(output)
 }
 
-/// How long something took: the server's microseconds or milliseconds as milliseconds.
+/// How long an attempt took.
 pub(super) fn duration(attempt: &Value) -> String {
-    let number = |pointer: &str| attempt.pointer(pointer).and_then(Value::as_f64);
-    let millis = number("/duration_ms")
-        .or_else(|| number("/duration_us").map(|us| us / 1_000.0))
-        .or_else(|| number("/duration_seconds").map(|s| s * 1_000.0));
+    let millis = attempt.pointer("/duration_ms").and_then(Value::as_f64);
     millis.map_or(NOTHING.to_owned(), |millis| match millis < 10.0 {
         true => format!("{millis:.1} ms"),
         false => format!("{millis:.0} ms"),
