@@ -21,6 +21,7 @@ pub(crate) struct Budget {
 pub(crate) struct Reserved {
     budget: Arc<Budget>,
     bytes: u64,
+    request: Option<OwnedSemaphorePermit>,
 }
 
 /// How full a budget is, as far as it matters to a lane.
@@ -55,6 +56,7 @@ impl Budget {
         Reserved {
             budget: Arc::clone(self),
             bytes,
+            request: None,
         }
     }
 
@@ -104,6 +106,12 @@ impl Budget {
 impl Reserved {
     pub(crate) const fn bytes(&self) -> u64 {
         self.bytes
+    }
+
+    /// Keeps leave for one request too, or gives it back. It is kept from before the request until its
+    /// outcome is durable: so what a crash can repeat is never more than the leave there is (I3).
+    pub(crate) fn set_request(&mut self, permit: Option<OwnedSemaphorePermit>) {
+        self.request = permit;
     }
 }
 

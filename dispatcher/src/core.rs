@@ -10,6 +10,7 @@ mod sending;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
+use std::time::Duration;
 
 use control::{Control, Current};
 use domain::chance::Chance;
@@ -50,6 +51,8 @@ pub(crate) struct Now {
     pub(crate) log: Timestamp,
     /// The latest that log time can be: what waits from now on are counted from.
     pub(crate) latest: Timestamp,
+    /// By the log's clock: what a tier lets go.
+    pub(crate) stamped: Timestamp,
     /// By the wall clock: what is stamped and signed.
     pub(crate) wall: Timestamp,
     /// Whether a request may go out: the lease holds, control is fresh, nobody said stop.
@@ -80,11 +83,10 @@ pub(crate) struct Departure {
     pub(crate) job: Box<Job>,
     pub(crate) current: Arc<Current>,
     pub(crate) url: Arc<str>,
-    pub(crate) timeout: std::time::Duration,
-    pub(crate) connect_timeout: std::time::Duration,
+    pub(crate) timeout: Duration,
+    pub(crate) connect_timeout: Duration,
     pub(crate) grant: Grant,
     pub(crate) number: u32,
-    pub(crate) permit: OwnedSemaphorePermit,
 }
 
 /// A request that came back.
@@ -205,6 +207,8 @@ pub(crate) struct Core {
     sweep_not_before: Option<Timestamp>,
     /// Whether endpoints wait for leave to send that only the process can give.
     is_starved: bool,
+    /// Such leave, for the next step: given back at once, others who wait would hand it round for ever.
+    leave: Option<OwnedSemaphorePermit>,
     /// Why the partition can't go on, found in a step.
     pub(crate) stop: Option<Stop>,
     lane_numbers: LaneNumber,
@@ -245,6 +249,7 @@ impl Core {
             sweep_for: BTreeSet::new(),
             sweep_not_before: None,
             is_starved: false,
+            leave: None,
             stop: None,
             lane_numbers: found.lane_numbers,
             is_full: false,
@@ -308,17 +313,20 @@ impl Core {
         }
     }
 
-    /// When, in log time, there is something to do that nobody will tell of; `None`: not that is
-    /// known. The tiers in `reading` will tell: their time has come already.
-    pub(crate) fn wakes_at(&self, reading: &BTreeSet<Tier>) -> Option<Timestamp> {
+    /// How long until there is something to do that nobody will tell of; `None`: not that is known. The
+    /// tiers in `reading` will tell: their time has come already.
+    pub(crate) fn wakes_in(&self, reading: &BTreeSet<Tier>, now: Now) -> Option<Duration> {
         let idle = self
             .tiers
             .iter()
             .filter(|(tier, _)| !reading.contains(tier));
-        let tiers = idle.filter_map(|(_, queue)| queue.wakes_at()).min();
+        let tier = idle.filter_map(|(_, queue)| queue.wakes_at()).min();
         let timer = self.timers.first_key_value().map(|((at, _), _)| *at);
         let endpoint = self.wakes.first().map(|(at, _)| *at);
-        [tiers, timer, endpoint].into_iter().flatten().min()
+        let in_log = [timer, endpoint].into_iter().flatten().min();
+        let tier = tier.map(|at| at.saturating_since(now.stamped));
+        let in_log = in_log.map(|at| at.saturating_since(now.log));
+        [tier, in_log].into_iter().flatten().min()
     }
 
     /// Puts an endpoint into the rotation.

@@ -60,6 +60,8 @@ pub(crate) struct Endpoint {
     /// Retries in memory: due ones, those that wait for less than the smallest tier, those on the
     /// wire.
     pub(crate) retries_held: usize,
+    /// The last turn given to a retry that found no room.
+    pub(crate) last_turn: Option<Timestamp>,
     /// Whether the last that was sent was a retry.
     pub(crate) has_retried: bool,
     /// Whether it stands in the rotation.
@@ -97,6 +99,7 @@ impl Endpoint {
             ready: [VecDeque::new(), VecDeque::new(), VecDeque::new()],
             retries: VecDeque::new(),
             retries_held: 0,
+            last_turn: None,
             has_retried: false,
             is_queued: false,
             is_disabling: false,
@@ -198,6 +201,12 @@ impl Endpoint {
             Standing::Held => false,
             Standing::Active => self.circuit.may_send(now) && !self.is_slow(now),
         }
+    }
+
+    /// Until when it has asked to be left alone, if that is all that keeps it from being sent to.
+    pub(crate) fn asked_until(&self, now: Timestamp) -> Option<Timestamp> {
+        let may_send = self.standing() == Standing::Active && self.circuit.may_send(now);
+        self.slow_until.filter(|until| may_send && now < *until)
     }
 
     pub(crate) fn is_slow(&self, now: Timestamp) -> bool {

@@ -112,8 +112,9 @@ impl Lease {
     }
 }
 
-/// Log time (O13): the append time of the last durable append, and the monotonic time since; never
-/// below what a checkpoint said.
+/// Log time (O13): the append time of the last durable append, and the monotonic time since. It does
+/// not go back where the log's clock is set back, nor below what a checkpoint said, and never stands
+/// still.
 ///
 /// The record was appended at some moment between its being handed to the log and its
 /// acknowledgement. Counted from the acknowledgement, log time is never ahead: what is due by that is
@@ -121,42 +122,62 @@ impl Lease {
 /// there, and is never too short.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct LogTime {
-    base: Timestamp,
+    stamp: Timestamp,
     sent: Instant,
     at: Instant,
-    floor: Timestamp,
+    /// What it was at a moment, and from where it went on.
+    floor: (Timestamp, Instant),
 }
+
+/// How fast it goes on from its floor, as a divisor of what is taken off: slower than any log's clock
+/// that runs (RFC 5905 has 500 ppm as the most), so that it meets the stamps again.
+const FLOOR_LAGS: u32 = 1_000;
 
 impl LogTime {
     fn new() -> Self {
+        let (zero, now) = (Timestamp::from_millis(0), Instant::now());
         Self {
-            base: Timestamp::from_millis(0),
-            sent: Instant::now(),
-            at: Instant::now(),
-            floor: Timestamp::from_millis(0),
+            stamp: zero,
+            sent: now,
+            at: now,
+            floor: (zero, now),
         }
     }
 
     pub(crate) fn now(&self) -> Timestamp {
-        self.base.saturating_add(self.at.elapsed()).max(self.floor)
+        self.stamped().max(self.floor())
     }
 
     /// The latest that it can be.
     pub(crate) fn latest(&self) -> Timestamp {
-        self.base
+        self.stamp
             .saturating_add(self.sent.elapsed())
-            .max(self.floor)
+            .max(self.floor())
+    }
+
+    /// What the log's clock says, though it was set back: tiers count from its stamps.
+    pub(crate) fn stamped(&self) -> Timestamp {
+        self.stamp.saturating_add(self.at.elapsed())
+    }
+
+    fn floor(&self) -> Timestamp {
+        let (floor, since) = self.floor;
+        let elapsed = since.elapsed();
+        floor.saturating_add(elapsed - elapsed / FLOOR_LAGS)
     }
 
     /// What was handed over at `sent` was appended at `at`.
     pub(crate) fn appended(&mut self, at: Timestamp, sent: Instant) {
-        self.base = at;
+        self.not_below(self.now());
+        self.stamp = at;
         self.sent = sent;
         self.at = Instant::now();
     }
 
     pub(crate) fn not_below(&mut self, floor: Timestamp) {
-        self.floor = self.floor.max(floor);
+        if floor > self.floor() {
+            self.floor = (floor, Instant::now());
+        }
     }
 }
 

@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use crate::chance::Chance;
+use crate::time::Timestamp;
 
 /// What a drawn wait has above its sum of tiers. Each stay ends a little late; as long as all of
 /// them together are late by less than this, the sum still ends before the due time, and what is
@@ -38,6 +39,28 @@ pub fn put_off(times: u32) -> Duration {
         .checked_shl(times)
         .and_then(|n| FIRST_PUT_OFF.checked_mul(n));
     doubled.map_or(LONGEST_PUT_OFF, |wait| wait.min(LONGEST_PUT_OFF))
+}
+
+/// How much longer than until its turn a retry may wait that found its lane full, at most, and at most
+/// half as long again: a turn can seldom be met by a sum of few tiers.
+pub const LINE_SPREAD: Duration = Duration::from_secs(60);
+
+/// The resolution of timestamps.
+const TICK: Duration = Duration::from_millis(1);
+
+/// The turn of a retry that finds no room, behind the `last` that was given; not before `first`, and at
+/// most [`LONGEST_PUT_OFF`] after that. As many a second as the lane holds at once (`room`), one behind
+/// the other: what is due together comes apart, and lining up again, where the lane is slower than that,
+/// costs no more appends a second.
+#[must_use]
+pub fn line_up(last: Option<Timestamp>, first: Timestamp, room: usize) -> Timestamp {
+    let room = u32::try_from(room).unwrap_or(u32::MAX).max(1);
+    let gap = (Duration::from_secs(1) / room).max(TICK);
+    let behind = last.map(|last| last.saturating_add(gap));
+    let end = first.saturating_add(LONGEST_PUT_OFF);
+    behind
+        .filter(|turn| *turn <= end)
+        .map_or(first, |turn| turn.max(first))
 }
 
 /// A wait from `shortest` to `longest`, drawn by chance from those that are a sum of few tiers and
@@ -143,6 +166,27 @@ mod tests {
             [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1_024, 1_024, 1_024]
         );
         assert_eq!(put_off(u32::MAX), LONGEST_PUT_OFF);
+    }
+
+    #[test]
+    fn what_finds_no_room_together_comes_back_apart() {
+        let first = Timestamp::from_millis(5_000_000);
+        let mut turns = vec![line_up(None, first, 100)];
+        for _ in 1..102_400 {
+            turns.push(line_up(turns.last().copied(), first, 100));
+        }
+        let mut in_second = [0; 1_024];
+        for turn in &turns {
+            in_second[turn.saturating_since(first).as_secs() as usize] += 1;
+        }
+        assert!(in_second.iter().all(|many| *many == 100));
+        // The line is full: the next stands beside the first.
+        let end = first.saturating_add(LONGEST_PUT_OFF);
+        assert_eq!(line_up(Some(end), first, 100), first);
+        // Nobody has lined up for a while.
+        assert_eq!(line_up(Some(Timestamp::default()), first, 3), first);
+        let after = |room| line_up(Some(first), first, room).saturating_since(first);
+        assert_eq!([after(0), after(9_999)], [Duration::from_secs(1), TICK]);
     }
 
     proptest! {

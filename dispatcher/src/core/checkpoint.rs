@@ -45,6 +45,8 @@ pub(crate) struct Plan {
     /// The lanes' records, and then the partition's.
     pub(crate) records: Vec<ProgressRecord>,
     next: LastSet,
+    /// Below it no lane reads on, now or after a takeover from this set.
+    needed: Offset,
     below_tiers: Vec<(Tier, Offset)>,
 }
 
@@ -84,7 +86,15 @@ impl Core {
             outputs,
             origins: self.origins.as_of(below),
         }));
+        // A lane's own place, not its record's, which may be above it.
+        let lowest = |endpoint: &Endpoint| {
+            let resumes = endpoint.lanes().map(|(_, lane)| lane.resume(self.cursor));
+            resumes.min()
+        };
+        let resumes = self.endpoints.values().filter_map(|e| lowest(e));
+        let needed = resumes.fold(below, Offset::min);
         Some(Plan {
+            needed,
             records,
             next: LastSet {
                 from: Some(from),
@@ -103,9 +113,7 @@ impl Core {
 
     /// The set is durable: it is the last one.
     pub(crate) fn checkpointed(&mut self, plan: Plan) {
-        let resume = plan.next.lanes.values().map(|lane| lane.resume).min();
-        let needed = resume.unwrap_or(plan.next.below).min(plan.next.below);
-        self.origins.forget(needed);
+        self.origins.forget(plan.needed);
         for (tier, below) in plan.below_tiers {
             if let Some(queue) = self.tiers.get_mut(&tier) {
                 queue.forget_epochs(below);

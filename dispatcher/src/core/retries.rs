@@ -1,6 +1,7 @@
 //! What the tiers let go.
 
 use domain::tiers;
+use domain::time::Timestamp;
 use eventlog_port::{Offset, Record};
 use retry_scheduler::{Place, Released};
 use schemas::dead_letter::DeadLetterReason;
@@ -20,7 +21,7 @@ impl Core {
     /// The tiers that want to be read, and from where.
     pub(crate) fn wanted_tiers(&self, now: Now) -> Vec<(Tier, Offset)> {
         let wants = |(tier, queue): (&Tier, &retry_scheduler::TierQueue)| {
-            queue.wants(now.log).map(|from| (*tier, from))
+            queue.wants(now.stamped).map(|from| (*tier, from))
         };
         self.tiers.iter().filter_map(wants).collect()
     }
@@ -47,7 +48,7 @@ impl Core {
         let Some(queue) = self.tiers.get_mut(&tier) else {
             return Ok(());
         };
-        let read = queue.read(records, position, now.log);
+        let read = queue.read(records, position, now.stamped);
         let unreadable = read.map_err(|failed| Stop::Version {
             topic: Topic::Retry(tier),
             offset: failed.offset,
@@ -80,7 +81,7 @@ impl Core {
         let mut released = Vec::new();
         for queue in self.tiers.values_mut() {
             while left > 0
-                && let Some(one) = queue.release(now.log)
+                && let Some(one) = queue.release(now.stamped)
             {
                 released.push(one);
                 left -= 1;
@@ -169,26 +170,58 @@ impl Core {
         let tenant = job.addressed.tenant.clone();
         let endpoint = self.endpoint(job.addressed.endpoint, &tenant);
         // At least one slot, however full the process is.
-        let has_room = endpoint.retries_held < most && (!is_full || endpoint.retries_held == 0);
-        if endpoint.takes(now.log) && has_room {
+        let has_leave = endpoint.takes(now.log) && (!is_full || endpoint.retries_held == 0);
+        if has_leave && endpoint.retries_held < most {
             let id = endpoint.id;
             endpoint.retries_held += 1;
             endpoint.retries.push_back(Box::new(job));
             self.queue(id);
+        } else if has_leave {
+            self.line_up(job, None, now);
         } else {
             self.put_off(job, now);
         }
     }
 
-    /// Its lane can't take it: the same record in a further tier, and no attempt spent (O12).
+    /// Its endpoint takes nothing now: the same record in a further tier, and no attempt spent (O12).
+    /// Until its endpoint has said, where it has; else for twice as long as the last time.
     pub(super) fn put_off(&mut self, job: Job, now: Now) {
-        let due_at = now.log.saturating_add(tiers::put_off(job.put_off));
+        let endpoint = self.endpoints.get(&job.addressed.endpoint);
+        if let Some(until) = endpoint.and_then(|endpoint| endpoint.asked_until(now.log)) {
+            return self.line_up(job, Some(until), now);
+        }
+        let wait = tiers::put_off(job.put_off) + tiers::SPARE;
+        let due_at = now.log.saturating_add(wait);
+        let times = job.put_off.saturating_add(1);
+        self.wait_until(job, due_at, times, now);
+    }
+
+    /// Its endpoint takes retries, and has as many as it may, or none before `until`: the same, until
+    /// about its turn (O12).
+    fn line_up(&mut self, job: Job, until: Option<Timestamp>, now: Now) {
+        let most = self.around.config.limits.retries_held;
+        let soon = now.latest.saturating_add(tiers::FIRST_PUT_OFF);
+        let first = until.map_or(soon, |until| until.max(soon));
+        let mut turn = first;
+        if let Some(endpoint) = self.endpoints.get_mut(&job.addressed.endpoint) {
+            turn = tiers::line_up(endpoint.last_turn, first, most);
+            endpoint.last_turn = Some(turn);
+        }
+        let least = turn.saturating_since(now.latest);
+        let ladder = &self.around.config.ladder;
+        let range = (least, least + (least / 2).min(tiers::LINE_SPREAD));
+        let due_at = ladder.due(now.latest, range, &mut *self.around.chance);
+        let times = job.put_off;
+        self.wait_until(job, due_at, times, now);
+    }
+
+    fn wait_until(&mut self, job: Job, due_at: Timestamp, put_off: u32, now: Now) {
         let waiting = Waiting {
             tier: self.around.config.ladder.tier(now.log, due_at),
             due_at,
             reason: WaitReason::PutOff,
             attempts: job.attempts,
-            put_off: job.put_off.saturating_add(1),
+            put_off,
             attempt: None,
         };
         self.append_wait(job, waiting);

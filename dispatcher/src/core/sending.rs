@@ -29,6 +29,11 @@ impl Core {
         self.is_starved
     }
 
+    /// Leave to send, that was waited for.
+    pub(crate) fn has_leave(&mut self, leave: Option<OwnedSemaphorePermit>) {
+        self.leave = leave;
+    }
+
     /// Whether somebody stands in line.
     pub(crate) fn has_line(&self) -> bool {
         !self.rotation.is_empty()
@@ -37,9 +42,13 @@ impl Core {
     /// Sends what may be sent, one from each endpoint in turn.
     pub(super) fn pump(&mut self, now: Now) {
         self.is_starved = false;
-        if !now.may_dial {
-            return;
+        if now.may_dial {
+            self.pump_all(now);
         }
+        self.leave = None;
+    }
+
+    fn pump_all(&mut self, now: Now) {
         while let Some(id) = self.rotation.pop() {
             let Some(tenant) = self.endpoints.get_mut(&id).map(|endpoint| {
                 endpoint.is_queued = false;
@@ -92,7 +101,8 @@ impl Core {
         if endpoint.in_flight >= endpoint.max_in_flight() || !has_work(endpoint) {
             return Turn::Over;
         }
-        let Some(permit) = self.around.budget.try_request() else {
+        let leave = self.leave.take();
+        let Some(permit) = leave.or_else(|| self.around.budget.try_request()) else {
             return Turn::Starved;
         };
         match endpoint.circuit.ask(now.log) {
@@ -117,10 +127,11 @@ impl Core {
         };
         let (current, url) = (Arc::clone(current), Arc::clone(&endpoint.url));
         let (timeout, connect_timeout) = (settings.timeout, settings.connect_timeout);
-        let Some(job) = pick(endpoint) else {
+        let Some(mut job) = pick(endpoint) else {
             endpoint.circuit.withdraw(grant);
             return Turn::Over;
         };
+        job.reserved.set_request(Some(permit));
         endpoint.in_flight += 1;
         if job.input.is_retry() {
             endpoint.retries_in_flight += 1;
@@ -140,7 +151,6 @@ impl Core {
             timeout,
             connect_timeout,
             grant,
-            permit,
         })));
         if goes_on { Turn::Again } else { Turn::Over }
     }
@@ -178,7 +188,8 @@ impl Core {
     }
 
     /// A request that did not go out, for the lease had run out: it is the next again.
-    pub(super) fn unsent(&mut self, job: Box<Job>, grant: Grant) {
+    pub(super) fn unsent(&mut self, mut job: Box<Job>, grant: Grant) {
+        job.reserved.set_request(None);
         let id = job.addressed.endpoint;
         if let Some(endpoint) = self.endpoints.get_mut(&id) {
             endpoint.circuit.withdraw(grant);

@@ -16,6 +16,7 @@ use futures_util::stream::FuturesUnordered;
 use schemas::attempts::{AttemptsRecord, Start, Starts};
 use schemas::ids::EndpointId;
 use schemas::topics::{Tier, Topic};
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 
 use super::acks::{Acks, Waits};
@@ -54,7 +55,7 @@ enum Event {
     Disabled(EndpointId),
     PutAway(Input),
     Control,
-    Permit,
+    Permit(Option<OwnedSemaphorePermit>),
 }
 
 /// A look at `progress`, and what it is for.
@@ -203,6 +204,7 @@ impl<'a> Epoch<'a> {
         Now {
             log: self.life.log_time.now(),
             latest: self.life.log_time.latest(),
+            stamped: self.life.log_time.stamped(),
             wall: self.shared.clock.now(),
             may_dial,
         }
@@ -344,10 +346,8 @@ impl<'a> Epoch<'a> {
         if self.core.wants_permit() && !self.waits_for_permit {
             self.waits_for_permit = true;
             let permit = self.shared.budget.request();
-            self.work.push(Box::pin(async move {
-                drop(permit.await);
-                Event::Permit
-            }));
+            self.work
+                .push(Box::pin(async move { Event::Permit(permit.await) }));
         }
         if self.waits_for_control.is_none() {
             self.waits_for_control = Some(known);

@@ -2,7 +2,9 @@
 
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::thread;
+use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use clap::Parser;
@@ -37,6 +39,9 @@ struct Arguments {
     /// How many worlds at once, each in a thread of its own.
     #[arg(long, default_value_t = 2)]
     threads: usize,
+    /// The most seconds of real time that one world may take: a clock that stands still ends no world.
+    #[arg(long, default_value_t = 120)]
+    patience: u64,
 }
 
 fn main() -> Result<ExitCode> {
@@ -88,13 +93,14 @@ fn many(arguments: &Arguments) -> Result<usize> {
     if arguments.kept {
         seeds.extend(kept());
     }
+    let begun = Instant::now();
     let (next, found, events) = (AtomicUsize::new(0), AtomicUsize::new(0), AtomicU64::new(0));
     let work = || -> Result<()> {
         while let Some(&seed) = seeds.get(next.fetch_add(1, Ordering::Relaxed)) {
             if arguments.first && found.load(Ordering::Relaxed) > 0 {
                 break;
             }
-            let ran = run::run(plan::draw(seed))?;
+            let ran = patiently(seed, arguments.patience)?;
             events.fetch_add(ran.history.requests.len() as u64, Ordering::Relaxed);
             if arguments.digest {
                 println!("{seed} {}", report::digest(&ran.history));
@@ -119,11 +125,26 @@ fn many(arguments: &Arguments) -> Result<usize> {
         anyhow::Ok(())
     })?;
     let (found, events) = (found.into_inner(), events.into_inner());
+    let (many, took) = (seeds.len(), begun.elapsed().as_secs_f64());
+    let a_minute = many as f64 / took * 60.0;
     println!(
-        "{} seeds, {events} requests: {found} found something",
-        seeds.len()
+        "{many} seeds, {events} requests, {took:.1} s, {a_minute:.0} seeds a minute: {found} found something"
     );
     Ok(found)
+}
+
+/// Runs one world; ends this whole program where it takes longer than `seconds`.
+fn patiently(seed: u64, seconds: u64) -> Result<Ran> {
+    let (done, waits): (Sender<()>, _) = channel();
+    thread::spawn(move || {
+        if waits.recv_timeout(Duration::from_secs(seconds)) == Err(RecvTimeoutError::Timeout) {
+            eprintln!("seed {seed} is not over after {seconds} s");
+            std::process::exit(2);
+        }
+    });
+    let ran = run::run(plan::draw(seed))?;
+    drop(done);
+    Ok(ran)
 }
 
 /// The first word of each line that is not a comment.

@@ -153,7 +153,6 @@ async fn exchange(
         connect_timeout,
         grant,
         number,
-        permit,
     } = departure;
     let started_at = clock.now();
     // A moment ago it held; a process that was frozen since must not send.
@@ -186,7 +185,6 @@ async fn exchange(
     };
     tracing::debug!(delivery = %job.delivery.id, number, "delivery.started");
     let answer = transport.send(request).await;
-    drop(permit);
     Returned {
         job,
         grant,

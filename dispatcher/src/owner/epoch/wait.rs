@@ -62,12 +62,11 @@ impl Epoch<'_> {
 
     fn wakes_at(&self) -> Instant {
         let now = Instant::now();
-        let log_now = self.life.log_time.now();
         // What is overdue waits for something that is under way: it is looked at again, not at once.
         let in_log = self
             .core
-            .wakes_at(&self.tiers)
-            .map(|at| now + at.saturating_since(log_now).max(OVERDUE));
+            .wakes_in(&self.tiers, self.now())
+            .map(|wait| now + wait.max(OVERDUE));
         let starts = self.starts_at.map(|(at, _)| at);
         let may_dial = (self.core.has_line() && !self.now().may_dial).then(|| now + MAY_DIAL);
         let full = self.core.is_full.then(|| now + LOOK_FOR_ROOM);
@@ -181,7 +180,10 @@ impl Epoch<'_> {
             Event::Disabled(id) => self.core.disabled(id),
             Event::PutAway(input) => self.core.is_put_away(input),
             Event::Control => self.waits_for_control = None,
-            Event::Permit => self.waits_for_permit = false,
+            Event::Permit(permit) => {
+                self.waits_for_permit = false;
+                self.core.has_leave(permit);
+            }
         }
         Ok(())
     }

@@ -2,22 +2,21 @@
 
 use serde_json::Value;
 
+use super::arrivals::{Attempts, attempts};
 use crate::fold::{Delivery, Folded, Kind, Outcome, Version};
 use crate::history::{Found, History, Problem};
 use crate::read::{count, text, time};
 
-/// How much earlier than by the log's clock an owner may think it is, in milliseconds: its log time
-/// runs from an answer that took its time to come.
-const OWNERS_BEHIND: i64 = 1_000;
-
-pub(crate) fn check(folded: &Folded<'_>, _history: &History, problems: &mut Vec<Problem>) {
+pub(crate) fn check(folded: &Folded<'_>, history: &History, problems: &mut Vec<Problem>) {
+    let attempts = attempts(history);
     for delivery in folded.deliveries.values() {
         for outcome in folded.outcomes_of(&delivery.id) {
             let versions =
                 folded
                     .endpoints
                     .between(delivery.endpoint, delivery.accepted_at, outcome.at);
-            if let Some(what) = wrong(delivery, outcome, &versions) {
+            let what = wrong(delivery, outcome, &versions);
+            if let Some(what) = what.or_else(|| too_soon(outcome, &versions, &attempts)) {
                 problems.found("I1", &outcome.place, what);
             }
         }
@@ -43,7 +42,7 @@ fn wrong(delivery: &Delivery<'_>, outcome: &Outcome<'_>, versions: &[&Version]) 
             if ends || is_good || result != "failed" {
                 return Some(format!("{} is tried again after {status:?}", delivery.id));
             }
-            too_soon(outcome, versions)
+            None
         }
         Kind::DeadLetter { reason, attempts } => {
             let fits = match reason.as_str() {
@@ -84,20 +83,34 @@ fn most_attempts(version: &Version) -> u64 {
     }
 }
 
-/// The wait of a retry is at least what the schedule says.
-fn too_soon(outcome: &Outcome<'_>, versions: &[&Version]) -> Option<String> {
-    let Kind::Retry { due, attempts, .. } = &outcome.kind else {
+/// A retry is due no sooner than by the schedule, counted from when its attempt was first seen to arrive.
+/// What never arrived says nothing: its outcome may have been appended long after it was decided.
+fn too_soon(
+    outcome: &Outcome<'_>,
+    versions: &[&Version],
+    attempts: &Attempts<'_>,
+) -> Option<String> {
+    let Kind::Retry {
+        due,
+        attempts: made,
+        reason,
+    } = &outcome.kind
+    else {
         return None;
     };
-    let nth = attempts.checked_sub(1)?;
+    if reason != "failed" {
+        return None;
+    }
+    let nth = made.checked_sub(1)?;
     let wait = |version: &&Version| {
         let at = format!("/retry/schedule/seconds/{nth}");
         time(&version.json, &at).map(|seconds| seconds * 1_000)
     };
     let least = versions.iter().map(wait).min()??;
-    let lasted = count(&outcome.json, "/attempt/duration_us").unwrap_or_default();
-    // Appended after the answer came, at most that long after it began.
-    let began = outcome.at - OWNERS_BEHIND - i64::try_from(lasted / 1_000).unwrap_or(0);
-    let what = format!("is due at {due}, {least} ms after an answer not before {began}");
-    (*due < began + least).then_some(what)
+    let arrived = attempts
+        .get(&(outcome.delivery.as_str(), *made))?
+        .first()?
+        .at;
+    let what = format!("is due at {due}, {least} ms after an attempt that arrived at {arrived}");
+    (*due < arrived + least).then_some(what)
 }

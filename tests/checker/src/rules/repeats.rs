@@ -13,8 +13,9 @@ pub(crate) fn check(
     limits: &Limits,
     problems: &mut Vec<Problem>,
 ) {
-    // How many each takeover repeated: by partition and epoch.
-    let mut repeated: BTreeMap<(u32, u64), usize> = BTreeMap::new();
+    // How many were repeated of what one life sent: by that, and by the fence that took a partition from
+    // it, by partition and epoch.
+    let mut repeated: BTreeMap<(Option<u64>, u32, u64), usize> = BTreeMap::new();
     for ((delivery, number), arrivals) in attempts(history) {
         let Some(delivery) = folded.deliveries.get(delivery) else {
             continue;
@@ -22,34 +23,46 @@ pub(crate) fn check(
         for pair in arrivals.windows(2) {
             let [first, again] = pair else { continue };
             let fences = folded.fences.get(&delivery.partition);
-            let between = fences
+            let between: Vec<_> = fences
                 .into_iter()
                 .flatten()
-                .rfind(|fence| (first.at..=again.at).contains(&fence.at));
+                .filter(|fence| (first.at..=again.at).contains(&fence.at))
+                .collect();
+            let of_others = between.iter().find(|fence| {
+                let life = life_of(&fence.owner, fence.at, history);
+                life.is_some() && life != first.life
+            });
             let about = format!("{} attempt {number}", delivery.id);
             let when = format!("at {} and at {}", first.at, again.at);
-            match between {
+            match of_others.or_else(|| between.last()) {
                 None => problems.found("I3", about, format!("{when}, with one owner")),
                 Some(_) if !was_interrupted(first, again, history) => {
                     problems.found("I3", about, format!("{when}, by a process that knew of it"));
                 }
                 Some(fence) => {
                     *repeated
-                        .entry((delivery.partition, fence.epoch))
+                        .entry((first.life, delivery.partition, fence.epoch))
                         .or_default() += 1;
                 }
             }
         }
     }
-    for ((partition, epoch), count) in repeated {
+    for ((life, partition, epoch), count) in repeated {
         if count > limits.in_flight {
-            let fences = &folded.fences[&partition];
-            let owner = fences.iter().find(|fence| fence.epoch == epoch);
-            let owner = owner.map_or("", |fence| fence.owner.as_str());
-            let about = format!("epoch {epoch} of partition {partition}, of {owner}");
-            problems.found("I3", about, format!("repeated {count} attempts"));
+            let about = format!("epoch {epoch} of partition {partition}");
+            let what = format!("repeated {count} attempts of life {life:?}");
+            problems.found("I3", about, what);
         }
     }
+}
+
+/// The life of the process of that name at a time.
+fn life_of(name: &str, at: i64, history: &History) -> Option<u64> {
+    let started = history
+        .processes
+        .iter()
+        .rfind(|line| line.what == Became::Started && line.name == name && line.at <= at);
+    started.map(|line| line.life)
 }
 
 /// Whether whoever sent the second could not know of the first: another life, or one that was kept from

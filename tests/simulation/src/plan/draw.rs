@@ -121,7 +121,7 @@ fn behaviour(d: &mut Draw) -> Behaviour {
         "1",
         "7",
         "0",
-        "1000000000000",
+        "600",
         "garbage",
         "-3",
         "Fri, 02 Jan 2026 00:00:20 GMT",

@@ -115,6 +115,13 @@ impl Links {
         self.now.wait_for(|now| now.is_dead).await;
     }
 
+    /// Mends every link. False: none was cut.
+    pub fn mend(&self) -> bool {
+        let was_cut = self.now.get().cut != 0;
+        self.set_cut(&[]);
+        was_cut
+    }
+
     /// Cuts and mends links: those given are cut, the others not.
     pub fn set_cut(&self, links: &[Link]) {
         let cut = links.iter().fold(0, |cut, link| cut | link.bit());

@@ -89,6 +89,16 @@ impl Receivers {
         }
     }
 
+    /// Whether a receiver whose URL begins so asks for time, as often as it is asked.
+    pub fn is_busy(&self, front: &str) -> bool {
+        let state = self.state.lock();
+        let mut of_url = state.behaviours.iter();
+        of_url.any(|(url, behaviour)| {
+            let is_busy = matches!(behaviour, Behaviour::Busy(_) | Behaviour::Status(429));
+            is_busy && url.starts_with(front)
+        })
+    }
+
     /// What arrived, in the order of arrival.
     #[must_use]
     pub fn journal(&self) -> Vec<Arrival> {

@@ -200,14 +200,15 @@ async fn heal(world: &World, operator: &Operator) {
         slot.set_away(Duration::ZERO);
         if let Some(life) = slot.life() {
             life.links.set_fuse(None);
-            life.links.set_cut(&[]);
+            slot::mend(world, slot, &life);
             life.links.set_failing(world.plan_failing());
         }
     }
     for (number, endpoint) in world.plan.endpoints.iter().enumerate() {
-        // Behind an open circuit nothing is spent, and so nothing ends, for as long as a receiver is dead.
-        if endpoint.heals || endpoint.circuit.is_some() {
-            let front = format!("https://r{number}.example/");
+        let front = format!("https://r{number}.example/");
+        // Behind an open circuit, or while it asks for time, nothing is spent, and so nothing ends.
+        let never_ends = endpoint.circuit.is_some() || world.receivers.is_busy(&front);
+        if endpoint.heals || never_ends {
             world.receivers.behave(&front, &Behaviour::Good(20));
         }
         let id = world.endpoint_id(number);

@@ -139,6 +139,12 @@ pub async fn cut(world: Arc<World>, which: usize, links: Vec<Link>, lasting: Dur
     world.became(life.links.life, &slot.name, Became::Frozen);
     life.links.set_cut(&links);
     sleep(lasting).await;
-    life.links.set_cut(&[]);
-    world.became(life.links.life, &slot.name, Became::Thawed);
+    mend(&world, slot, &life);
+}
+
+/// Mends what is cut of a life.
+pub fn mend(world: &World, slot: &Slot, life: &Life) {
+    if life.links.mend() {
+        world.became(life.links.life, &slot.name, Became::Thawed);
+    }
 }
