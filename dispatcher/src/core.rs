@@ -289,7 +289,7 @@ impl Core {
         self.pump(now);
         self.feed(now);
         // What was fetched for nobody yet, and what the pump has emptied, meet in the next step.
-        std::mem::take(&mut self.effects)
+        self.undone()
     }
 
     fn look_at_held(&mut self) {
@@ -365,6 +365,11 @@ impl Core {
     /// How many requests are out, and appends of outcomes are not durable for inputs on the way.
     pub(crate) fn on_the_wire(&self) -> usize {
         self.wire.len()
+    }
+
+    /// What was decided since the last step.
+    pub(crate) fn undone(&mut self) -> Vec<Effect> {
+        std::mem::take(&mut self.effects)
     }
 
     /// What an ended epoch leaves to the next.

@@ -211,6 +211,8 @@ pub(crate) struct Life {
     pub(crate) log_time: LogTime,
     pub(crate) stop: CancellationToken,
     pub(crate) hurry: CancellationToken,
+    /// When it was first seen to be told to stop, between two epochs.
+    pub(crate) stopped: Option<Instant>,
     pub(crate) lease: Arc<Lease>,
     pub(crate) place: Arc<AtomicU64>,
 }
@@ -234,6 +236,7 @@ impl Owner {
             log_time: LogTime::new(),
             stop: self.stop,
             hurry: self.hurry,
+            stopped: None,
             lease: self.lease,
             place: self.place,
         };
@@ -248,7 +251,7 @@ impl Owner {
         let mut rest = Rest::default();
         let mut again = AGAIN;
         loop {
-            if !leased(&self.shared, &life).await {
+            if !leased(&self.shared, &mut life, &rest).await {
                 return Ok(());
             }
             let begun = Instant::now();
@@ -264,20 +267,22 @@ impl Owner {
             if begun.elapsed() > AGAIN_AT_MOST {
                 again = AGAIN;
             }
-            if life.stop.is_cancelled() && life.hurry.is_cancelled() {
-                return Ok(());
-            }
             tokio::time::sleep(again).await;
             again = (again * 2).min(AGAIN_AT_MOST);
         }
     }
 }
 
-/// Waits for the lease. False: it is told to stop first, and nothing is out.
-async fn leased(shared: &Shared, life: &Life) -> bool {
+/// Waits for the lease. False: it is told to stop first, and nothing is out and nothing owed, or there is
+/// no time left for that.
+async fn leased(shared: &Shared, life: &mut Life, rest: &Rest) -> bool {
     loop {
-        if life.stop.is_cancelled() && (life.sends.is_empty() || life.hurry.is_cancelled()) {
-            return false;
+        if life.stop.is_cancelled() {
+            let stopped = *life.stopped.get_or_insert_with(Instant::now);
+            let is_late = life.hurry.is_cancelled() || stopped.elapsed() >= shared.config.drain;
+            if is_late || (life.sends.is_empty() && rest.answers.is_empty()) {
+                return false;
+            }
         }
         if life.lease.holds(shared.config.session) {
             return true;

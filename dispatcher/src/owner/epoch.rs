@@ -165,6 +165,9 @@ impl<'a> Epoch<'a> {
 
     fn end(mut self, ended: Result<(), Failure>) -> (Surroundings, Rest, Option<Failure>) {
         self.count([0; 3]);
+        // Answers that came in the epoch's last moment: nobody else knows of them.
+        let undone = self.core.undone();
+        self.keep(undone);
         let mut answers = self.left;
         answers.extend(self.acks.into_answers());
         let (around, wire, lane_numbers) = self.core.into_rest();

@@ -6,5 +6,6 @@ mod backlog;
 mod faults;
 mod oracle;
 mod receivers;
+mod waits;
 mod ways;
 mod world;

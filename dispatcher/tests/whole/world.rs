@@ -1,6 +1,7 @@
 //! A log, its topics, endpoints, receivers, and dispatchers that can be crashed.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use control::Control;
@@ -27,11 +28,25 @@ use crate::receivers::Receivers;
 
 /// A clock that goes with the runtime's.
 #[derive(Debug)]
-pub(crate) struct RuntimeClock(Instant);
+pub(crate) struct RuntimeClock {
+    begun: Instant,
+    /// How many milliseconds it was set back.
+    back: AtomicU64,
+}
+
+impl RuntimeClock {
+    pub(crate) fn set_back(&self, by: Duration) {
+        let by = u64::try_from(by.as_millis()).unwrap();
+        self.back.fetch_add(by, Ordering::Relaxed);
+    }
+}
 
 impl Clock for RuntimeClock {
     fn now(&self) -> Timestamp {
-        Timestamp::from_millis(1_767_323_045_678).saturating_add(self.0.elapsed())
+        let back = Duration::from_millis(self.back.load(Ordering::Relaxed));
+        Timestamp::from_millis(1_767_323_045_678)
+            .saturating_add(self.begun.elapsed())
+            .saturating_sub(back)
     }
 }
 
@@ -68,7 +83,10 @@ impl World {
 
     /// With so many partitions, and room for so many notes of a lane.
     pub(crate) async fn with(seed: u64, partitions: u32, room: usize) -> Self {
-        let clock = Arc::new(RuntimeClock(Instant::now()));
+        let clock = Arc::new(RuntimeClock {
+            begun: Instant::now(),
+            back: AtomicU64::new(0),
+        });
         let shared: Arc<dyn Clock> = Arc::<RuntimeClock>::clone(&clock);
         let log = Arc::new(MemoryLog::new(
             Arc::clone(&shared),

@@ -1,6 +1,7 @@
 //! The log as one life of a process sees it: over its links.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use domain::time::Timestamp;
@@ -9,13 +10,18 @@ use eventlog_port::{
     NewRecord, Offset, Plan, ReadError, ReadLimit, Reader, Record, TopicError, TopicInfo,
     TopicPartition, TopicSpec, Writer, WriterSpec,
 };
+use tokio::time::Instant;
 
 use super::links::{Link, Links};
+
+/// Told of each partition that was taken away before its owner was done with it.
+pub type Interrupted = Arc<dyn Fn() + Send + Sync>;
 
 /// The log, over links.
 pub struct NodeLog {
     log: Arc<dyn EventLog>,
     links: Arc<Links>,
+    interrupted: Interrupted,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -25,8 +31,12 @@ struct Injected;
 impl NodeLog {
     /// `log`, as whoever has `links` sees it.
     #[must_use]
-    pub fn new(log: Arc<dyn EventLog>, links: Arc<Links>) -> Self {
-        Self { log, links }
+    pub fn new(log: Arc<dyn EventLog>, links: Arc<Links>, interrupted: Interrupted) -> Self {
+        Self {
+            log,
+            links,
+            interrupted,
+        }
     }
 
     async fn read(&self) -> Result<(), ReadError> {
@@ -105,9 +115,15 @@ impl EventLog for NodeLog {
 
     async fn join(&self, spec: GroupSpec) -> Result<Box<dyn Member>, GroupError> {
         self.links.step(Link::Group).await;
+        let patience = spec.session / 5;
         let member = self.log.join(spec).await?;
-        let links = Arc::clone(&self.links);
-        Ok(Box::new(NodeMember { member, links }))
+        Ok(Box::new(NodeMember {
+            member,
+            links: Arc::clone(&self.links),
+            interrupted: Arc::clone(&self.interrupted),
+            patience,
+            revoked: None,
+        }))
     }
 }
 
@@ -162,17 +178,30 @@ impl Reader for NodeReader {
 struct NodeMember {
     member: Box<dyn Member>,
     links: Arc<Links>,
+    interrupted: Interrupted,
+    /// How long an owner may take to give a partition up before it is stopped.
+    patience: Duration,
+    /// When partitions were last asked back.
+    revoked: Option<Instant>,
 }
 
 #[async_trait]
 impl Member for NodeMember {
     async fn next(&mut self) -> Result<GroupEvent, GroupError> {
+        let took = self.revoked.take().map(|revoked| revoked.elapsed());
+        if took.is_some_and(|took| took >= self.patience) {
+            (self.interrupted)();
+        }
         loop {
             self.links.step(Link::Group).await;
             tokio::select! {
                 biased;
                 () = self.links.blocked(Link::Group) => {}
-                event = self.member.next() => return event,
+                event = self.member.next() => {
+                    let is_revoked = matches!(event, Ok(GroupEvent::Revoked(_)));
+                    self.revoked = is_revoked.then(Instant::now);
+                    return event;
+                }
             }
         }
     }

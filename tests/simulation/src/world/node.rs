@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, anyhow};
+use checker::history::Became;
 use control::Control;
 use domain::chance::{Chance as _, Seeded};
 use domain::sealing::Sealer;
@@ -41,7 +42,12 @@ struct Node<'w> {
 pub async fn run(world: &Arc<World>, which: usize, life: &Life) -> Result<()> {
     let slot = &world.slots[which];
     let links = Arc::clone(&life.links);
-    let log: Arc<dyn EventLog> = Arc::new(NodeLog::new(Arc::clone(&world.log) as _, links));
+    let interrupted = {
+        let (world, number) = (Arc::clone(world), life.links.life);
+        Arc::new(move || world.became(number, &world.slots[which].name, Became::Expelled))
+    };
+    let log = NodeLog::new(Arc::clone(&world.log) as _, links, interrupted);
+    let log: Arc<dyn EventLog> = Arc::new(log);
     let (control, follower) = control::follow::follow(Arc::clone(&log));
     let mut node = Node {
         world,
