@@ -1,5 +1,7 @@
 //! What this crate counts, by the names of the interface. No label grows with endpoints.
 
+use std::time::Duration;
+
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -43,7 +45,16 @@ pub(crate) struct Metrics {
     pub(crate) in_flight: Gauge,
     circuits_open: Gauge,
     lag: Family<ByPartition, Gauge>,
+    age: Family<ByPartition, Gauge>,
     lanes: Family<ByState, Gauge>,
+    pub(crate) quarantined: Counter,
+}
+
+const fn of(partition: u32) -> ByPartition {
+    ByPartition {
+        topic: "events",
+        partition,
+    }
 }
 
 /// From a tenth of a millisecond to 13 s, each twice the one before.
@@ -52,7 +63,7 @@ fn seconds() -> Histogram {
 }
 
 impl Metrics {
-    pub(crate) fn register(registry: &mut Registry) -> Self {
+    pub(crate) fn register(registry: &mut Registry, quarantined: Counter) -> Self {
         let metrics = Self {
             attempts: Family::default(),
             attempt_seconds: seconds(),
@@ -63,7 +74,9 @@ impl Metrics {
             in_flight: Gauge::default(),
             circuits_open: Gauge::default(),
             lag: Family::default(),
+            age: Family::default(),
             lanes: Family::default(),
+            quarantined,
         };
         metrics.register_all(registry);
         metrics
@@ -111,6 +124,11 @@ impl Metrics {
             "From the oldest event that is not done to the end of what was read",
             self.lag.clone(),
         );
+        to.register(
+            "lag_age_seconds",
+            "How long ago the oldest event that is not done was appended",
+            self.age.clone(),
+        );
         to.register("lanes", "Lanes, by how they read", self.lanes.clone());
     }
 
@@ -138,14 +156,22 @@ impl Metrics {
         self.ended.get_or_create(&ByState { state }).inc();
     }
 
-    /// How one partition stands.
+    /// How many events one partition is behind.
     pub(crate) fn stands(&self, partition: u32, lag: u64) {
-        let by = ByPartition {
-            topic: "events",
-            partition,
-        };
         let lag = i64::try_from(lag).unwrap_or(i64::MAX);
-        self.lag.get_or_create(&by).set(lag);
+        self.lag.get_or_create(&of(partition)).set(lag);
+    }
+
+    /// And since when.
+    pub(crate) fn is_behind(&self, partition: u32, since: Duration) {
+        let age = i64::try_from(since.as_secs()).unwrap_or(i64::MAX);
+        self.age.get_or_create(&of(partition)).set(age);
+    }
+
+    /// A partition is another owner's to tell of.
+    pub(crate) fn is_gone(&self, partition: u32) {
+        self.lag.remove(&of(partition));
+        self.age.remove(&of(partition));
     }
 
     /// The numbers of lanes that are live, of those that lag, and of circuits that are not closed

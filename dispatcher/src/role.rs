@@ -13,6 +13,7 @@ use domain::time::Clock;
 use eventlog_port::{
     Claim, Commit, EventLog, GroupError, GroupEvent, GroupSpec, LaneIndexes, Member, TopicError,
 };
+use prometheus_client::metrics::counter::Counter;
 use prometheus_client::registry::Registry;
 use schemas::topics::Topic;
 use tokio::task::{AbortHandle, JoinSet};
@@ -50,6 +51,8 @@ pub struct Deps<'a> {
     pub chance: Box<dyn Chance>,
     /// Where metrics are registered.
     pub registry: &'a mut Registry,
+    /// Records that went to quarantine: all roles of a process count them together.
+    pub quarantined: Counter,
 }
 
 /// A dispatcher that can't be built.
@@ -112,7 +115,7 @@ pub async fn build(config: Config, deps: Deps<'_>) -> Result<Role, BuildError> {
             opener: Opener::new(deps.sealer),
             clock: deps.clock,
             budget,
-            metrics: Metrics::register(deps.registry),
+            metrics: Metrics::register(deps.registry, deps.quarantined),
             outputs,
             config: Arc::new(config),
         }),

@@ -61,21 +61,3 @@ impl Metrics {
         self.rejected.get_or_create(&Rejection { reason }).inc();
     }
 }
-
-/// What routers count.
-#[derive(Clone, Debug)]
-pub(crate) struct RouterMetrics {
-    pub(crate) quarantined: Counter,
-}
-
-impl RouterMetrics {
-    pub(crate) fn register(registry: &mut Registry) -> Self {
-        let quarantined = Counter::default();
-        registry.register(
-            "quarantined",
-            "Records of others that could not be read",
-            quarantined.clone(),
-        );
-        Self { quarantined }
-    }
-}

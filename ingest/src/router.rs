@@ -23,7 +23,7 @@ use eventlog_port::{
 };
 use parking_lot::Mutex;
 use projections_port::Keys;
-use prometheus_client::registry::Registry;
+use prometheus_client::metrics::counter::Counter;
 use schemas::text::TenantId;
 use schemas::topics::Topic;
 use tokio::task::{AbortHandle, JoinSet};
@@ -34,7 +34,6 @@ use self::error::Failure;
 use self::partition::{Place, Shared};
 use crate::accept::BuildError;
 use crate::limits::MAX_IDEMPOTENCY_WINDOW;
-use crate::metrics::RouterMetrics;
 use crate::placement::Partitions;
 
 /// The group that shares out `inbox`, unless a deployment has more than one.
@@ -82,7 +81,7 @@ impl Config {
 }
 
 /// What routers need.
-pub struct Deps<'a> {
+pub struct Deps {
     /// The log.
     pub log: Arc<dyn EventLog>,
     /// The wall clock: which rows are old.
@@ -91,8 +90,8 @@ pub struct Deps<'a> {
     pub control: Control,
     /// Which records were the first of their idempotency key.
     pub keys: Arc<dyn Keys>,
-    /// Where metrics are registered.
-    pub registry: &'a mut Registry,
+    /// Records that went to quarantine: all roles of a process count them together.
+    pub quarantined: Counter,
 }
 
 /// Routing ended.
@@ -118,7 +117,7 @@ pub struct Routers {
 ///
 /// # Errors
 /// When the log can't say, or lacks a topic.
-pub async fn build(config: Config, deps: Deps<'_>) -> Result<Routers, BuildError> {
+pub async fn build(config: Config, deps: Deps) -> Result<Routers, BuildError> {
     let inbox = Partitions::info(&*deps.log, Topic::Inbox).await?;
     let events = Partitions::read(&*deps.log, Topic::Events).await?;
     Ok(Routers {
@@ -128,7 +127,7 @@ pub async fn build(config: Config, deps: Deps<'_>) -> Result<Routers, BuildError
             config,
             events,
             quarantine: TopicPartition::of(Topic::Quarantine, 0),
-            metrics: RouterMetrics::register(deps.registry),
+            quarantined: deps.quarantined,
             log: deps.log,
             control: deps.control,
             keys: deps.keys,

@@ -23,6 +23,11 @@ use clap::FromArgMatches;
 use crate::cli::{Cli, Command};
 use crate::output::Output;
 
+/// A delivery makes and drops some hundreds of small things on threads that hand them to each other
+/// (`docs/adr/0053-an-allocator-of-its-own.md`).
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     let cli = match parse() {
         Ok(cli) => cli,

@@ -281,13 +281,12 @@ impl Core {
         }
     }
 
-    /// How far a lane's oldest undone record lies behind the cursor, at most.
-    pub(crate) fn lag(&self) -> Offset {
-        let oldest = self
-            .endpoints
-            .values()
-            .filter_map(|e| e.oldest(self.cursor));
-        self.cursor - oldest.min().unwrap_or(self.cursor).min(self.cursor)
+    /// The oldest event that is not done, and how far that lies behind the cursor.
+    pub(crate) fn lag(&self) -> (Option<Offset>, Offset) {
+        let of_lanes = self.endpoints.values();
+        let oldest = of_lanes.filter_map(|e| e.oldest(self.cursor)).min();
+        let oldest = oldest.filter(|oldest| *oldest < self.cursor);
+        (oldest, oldest.map_or(0, |oldest| self.cursor - oldest))
     }
 }
 

@@ -55,6 +55,7 @@ enum Event {
     Disabled(EndpointId),
     PutAway(Input),
     Control,
+    Told,
     Permit(Option<OwnedSemaphorePermit>),
 }
 
@@ -165,6 +166,7 @@ impl<'a> Epoch<'a> {
 
     fn end(mut self, ended: Result<(), Failure>) -> (Surroundings, Rest, Option<Failure>) {
         self.count([0; 3]);
+        self.shared.metrics.is_gone(self.partition);
         // Answers that came in the epoch's last moment: nobody else knows of them.
         let undone = self.core.undone();
         self.keep(undone);
@@ -329,7 +331,7 @@ impl<'a> Epoch<'a> {
             let every = self.shared.config.limits.checkpoint_every;
             self.checkpoint_at = Instant::now() + every;
             self.count(self.core.counts());
-            self.shared.metrics.stands(self.partition, self.core.lag());
+            self.tell_lag(now);
             plan = self.core.plan(now).map(Box::new);
         }
         self.is_looking = true;
@@ -342,6 +344,24 @@ impl<'a> Epoch<'a> {
         self.work.push(Box::pin(async move {
             let looked = look(log, progress, from).await;
             Event::Looked(look_for, looked)
+        }));
+    }
+
+    /// How far behind the partition is, for metrics. Nobody waits for it.
+    fn tell_lag(&mut self, now: Now) {
+        let (metrics, partition) = (self.shared.metrics.clone(), self.partition);
+        let (oldest, lag) = self.core.lag();
+        metrics.stands(partition, lag);
+        let Some(oldest) = oldest else {
+            return metrics.is_behind(partition, Duration::ZERO);
+        };
+        let log = Arc::clone(&self.shared.log);
+        self.work.push(Box::pin(async move {
+            let events = at(Topic::Events, partition);
+            if let Ok(Some(record)) = log.read_at(&events, oldest).await {
+                metrics.is_behind(partition, now.stamped.saturating_since(record.appended_at));
+            }
+            Event::Told
         }));
     }
 

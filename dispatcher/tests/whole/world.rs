@@ -13,6 +13,7 @@ use eventlog_port::memory::{MemoryLaneIndexes, MemoryLog};
 use eventlog_port::{
     EventLog, ReadLimit, Record, TopicPartition, TopicSpec, Writer, WriterKind, WriterSpec,
 };
+use prometheus_client::metrics::counter::Counter;
 use prometheus_client::registry::Registry;
 use schemas::accepted::{Accepted, RoutedFrom};
 use schemas::control::{Endpoint, Fact};
@@ -136,6 +137,7 @@ impl World {
                 clock: Arc::<RuntimeClock>::clone(&self.clock),
                 chance: Box::new(Seeded::new(9)),
                 registry: &mut registry,
+                quarantined: Counter::default(),
             },
         )
         .await

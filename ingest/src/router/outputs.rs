@@ -144,7 +144,7 @@ impl Outputs {
 
     /// Hands the log a record of `quarantine`.
     pub(super) async fn quarantine(&self, kept: Parts) -> Result<Appending, AppendError> {
-        self.shared.metrics.quarantined.inc();
+        self.shared.quarantined.inc();
         let to = &self.shared.quarantine;
         self.writer.append(to, kept.into()).await
     }

@@ -7,6 +7,7 @@ use control::Control;
 use eventlog_port::{Commit, EventLog, TopicPartition};
 use parking_lot::Mutex;
 use projections_port::Keys;
+use prometheus_client::metrics::counter::Counter;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
@@ -15,7 +16,6 @@ use super::decide::Terms;
 use super::error::Failure;
 use super::session::Session;
 use crate::limits::ROUTED_HEADERS;
-use crate::metrics::RouterMetrics;
 use crate::placement::Partitions;
 
 /// What the partitions of one process share.
@@ -26,7 +26,7 @@ pub(super) struct Shared {
     pub(super) keys: Arc<dyn Keys>,
     pub(super) events: Partitions,
     pub(super) quarantine: TopicPartition,
-    pub(super) metrics: RouterMetrics,
+    pub(super) quarantined: Counter,
 }
 
 /// Where a router stands, and what it commits (`docs/protocol.md`, R10).

@@ -16,6 +16,7 @@ use eventlog_port::{
 use ingest::{Config, Deps, Ingest};
 use parking_lot::Mutex;
 use projections_port::{First, KeyScope, Keys, ViewError};
+use prometheus_client::metrics::counter::Counter;
 use prometheus_client::registry::Registry;
 use schemas::control::{Endpoint, Fact};
 use schemas::ids::EndpointId;
@@ -186,7 +187,7 @@ impl World {
             clock: Arc::<RuntimeClock>::clone(&self.clock),
             control: self.control.clone(),
             keys: Arc::<MemoryKeys>::clone(&self.keys),
-            registry: &mut self.registry,
+            quarantined: Counter::default(),
         };
         let routers = ingest::router::build(config, deps).await.unwrap();
         let shutdown = CancellationToken::new();

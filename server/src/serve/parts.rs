@@ -8,6 +8,7 @@ use control::Control;
 use dispatcher::http::{HttpConfig, HttpTransport, SystemResolver};
 use domain::sealing::Sealer;
 use eventlog_embedded::{EmbeddedLaneIndexes, IndexConfig};
+use prometheus_client::metrics::counter::Counter;
 use prometheus_client::registry::Registry;
 
 use super::config::Config;
@@ -24,6 +25,7 @@ pub(super) struct Parts<'a> {
     pub(super) storage: &'a Storage,
     pub(super) control: &'a Control,
     pub(super) registry: &'a mut Registry,
+    pub(super) quarantined: Counter,
     /// Where those run that others wait for.
     pub(super) workers: &'a mut Roles,
     /// What is served.
@@ -72,7 +74,7 @@ impl Parts<'_> {
             clock: Arc::clone(&self.storage.clock),
             control: self.control.clone(),
             keys: self.storage.views.keys(),
-            registry: self.registry,
+            quarantined: self.quarantined.clone(),
         };
         let routers = ingest::router::build(config, deps).await?;
         let stop = self.workers.stop();
@@ -103,6 +105,7 @@ impl Parts<'_> {
             clock: Arc::clone(&self.storage.clock),
             chance: Box::new(SystemChance::default()),
             registry: self.registry,
+            quarantined: self.quarantined.clone(),
         };
         let role = dispatcher::build(config, deps).await?;
         let stop = self.workers.stop();

@@ -6,6 +6,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use axum::Router;
 use projections_embedded::Store;
+use prometheus_client::metrics::counter::Counter;
 use prometheus_client::registry::Registry;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -43,6 +44,9 @@ impl Server {
         listener: TcpListener,
     ) -> Result<Self> {
         let mut registry = Registry::with_prefix("postrider");
+        let quarantined = Counter::default();
+        let help = "Records of others that could not be read";
+        registry.register("quarantined", help, quarantined.clone());
         let draining = CancellationToken::new();
         let (mut doors, mut workers, mut ground) =
             (Roles::default(), Roles::default(), Roles::default());
@@ -55,6 +59,7 @@ impl Server {
             storage: &storage,
             control: &control,
             registry: &mut registry,
+            quarantined,
             workers: &mut workers,
             doors: Router::new(),
             probes: vec![

@@ -20,6 +20,7 @@ use eventlog_embedded::{EmbeddedLaneIndexes, EmbeddedLog, IndexConfig};
 use eventlog_port::{
     EventLog, ReadLimit, Record, TopicPartition, TopicSpec, WriterKind, WriterSpec,
 };
+use prometheus_client::metrics::counter::Counter;
 use prometheus_client::registry::Registry;
 use schemas::accepted::Accepted;
 use schemas::control::{Endpoint, EndpointState, Fact};
@@ -180,6 +181,7 @@ impl World {
             clock: Arc::new(MachineClock),
             chance: Box::new(Seeded::new(1)),
             registry: &mut Registry::default(),
+            quarantined: Counter::default(),
         };
         let role = dispatcher::build(Config::default(), deps).await.unwrap();
         self.tasks

@@ -88,6 +88,10 @@ fn tell(ran: &Ran) {
 }
 
 /// Runs many worlds, says which were not as they should be, and how many those were.
+#[allow(
+    clippy::disallowed_methods,
+    reason = "how many worlds a minute is real time"
+)]
 fn many(arguments: &Arguments) -> Result<usize> {
     let mut seeds: Vec<u64> = (arguments.from..arguments.from + arguments.seeds).collect();
     if arguments.kept {

@@ -118,6 +118,7 @@ impl Epoch<'_> {
         let shared = Arc::clone(self.shared);
         self.work.push(Box::pin(async move {
             quarantine(&shared, record).await;
+            shared.metrics.quarantined.inc();
             Event::PutAway(input)
         }));
     }

@@ -180,6 +180,7 @@ impl Epoch<'_> {
             Event::Disabled(id) => self.core.disabled(id),
             Event::PutAway(input) => self.core.is_put_away(input),
             Event::Control => self.waits_for_control = None,
+            Event::Told => {}
             Event::Permit(permit) => {
                 self.waits_for_permit = false;
                 self.core.has_leave(permit);

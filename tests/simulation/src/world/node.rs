@@ -10,6 +10,7 @@ use domain::chance::{Chance as _, Seeded};
 use domain::sealing::Sealer;
 use domain::time::Clock;
 use eventlog_port::EventLog;
+use prometheus_client::metrics::counter::Counter;
 use prometheus_client::registry::Registry;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -131,7 +132,7 @@ impl Node<'_> {
             clock: Arc::clone(&self.clock),
             control: self.control.clone(),
             keys: self.keys(),
-            registry: &mut self.registry,
+            quarantined: Counter::default(),
         };
         let routers = ingest::router::build(config, deps).await?;
         let shutdown = self.life.shutdown.clone();
@@ -171,6 +172,7 @@ impl Node<'_> {
             clock: Arc::clone(&self.clock),
             chance,
             registry: &mut self.registry,
+            quarantined: Counter::default(),
         };
         let config = dispatching(plan, &self.slot.name);
         let role = dispatcher::build(config, deps).await?;
