@@ -1,6 +1,6 @@
 //! The role: which partitions are folded here, and by which tasks.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -99,19 +99,33 @@ pub(crate) struct Shared {
     pub(crate) views: Arc<dyn ViewWriter>,
     pub(crate) metrics: Metrics,
     pub(crate) folded: Mutex<BTreeMap<(Topic, u32), u64>>,
-    stopped: Arc<Mutex<BTreeMap<(Topic, u32), String>>>,
+    state: Arc<Mutex<State>>,
     turns: Semaphore,
 }
 
-/// Which partitions have stopped, and why: what a health check tells.
+/// How folding stands.
+#[derive(Default)]
+struct State {
+    stopped: BTreeMap<(Topic, u32), String>,
+    /// The leading topics of groups that have yet to say which partitions are this process's.
+    waiting: BTreeSet<Topic>,
+}
+
+/// How folding stands: what a health check tells.
 #[derive(Clone, Default)]
-pub struct Status(Arc<Mutex<BTreeMap<(Topic, u32), String>>>);
+pub struct Status(Arc<Mutex<State>>);
 
 impl Status {
-    /// The leading topic and the partition, with the reason.
+    /// Partitions that have stopped: the leading topic and the partition, with the reason.
     #[must_use]
     pub fn stopped(&self) -> BTreeMap<(Topic, u32), String> {
-        self.0.lock().clone()
+        self.0.lock().stopped.clone()
+    }
+
+    /// Whether it is not known yet what this process is to fold: its groups have just been joined.
+    #[must_use]
+    pub fn is_waiting(&self) -> bool {
+        !self.0.lock().waiting.is_empty()
     }
 }
 
@@ -123,7 +137,12 @@ pub fn build(config: Config, deps: Deps<'_>) -> Role {
         views: deps.views,
         metrics: Metrics::register(deps.registry),
         folded: Mutex::default(),
-        stopped: Arc::default(),
+        state: Arc::new(Mutex::new(State {
+            waiting: [Claimed::Deliveries(0), Claimed::Acceptances(0)]
+                .map(|claimed| claimed.leader().0)
+                .into(),
+            ..State::default()
+        })),
         turns: Semaphore::new(AT_ONCE),
     };
     Role {
@@ -134,10 +153,10 @@ pub fn build(config: Config, deps: Deps<'_>) -> Role {
 }
 
 impl Role {
-    /// A handle that says which partitions have stopped.
+    /// A handle that says how folding stands.
     #[must_use]
     pub fn status(&self) -> Status {
-        Status(Arc::clone(&self.shared.stopped))
+        Status(Arc::clone(&self.shared.state))
     }
 
     /// Folds what its groups give it until `shutdown`. A partition that can't go on stops and says
@@ -181,12 +200,22 @@ impl Role {
         tiers: &[Topic],
         shutdown: &CancellationToken,
     ) -> Result<(), Error> {
+        let (topic, session) = (claim(0).leader().0, spec.session);
         let mut member = self.shared.log.join(spec).await?;
+        // After a session without a word there are more members than partitions.
+        let given = tokio::time::sleep(session);
+        tokio::pin!(given);
+        let mut is_waiting = true;
         let mut tasks: BTreeMap<u32, JoinSet<()>> = BTreeMap::new();
         loop {
             let event = tokio::select! {
                 biased;
                 () = shutdown.cancelled() => break,
+                () = &mut given, if is_waiting => {
+                    self.shared.state.lock().waiting.remove(&topic);
+                    is_waiting = false;
+                    continue;
+                }
                 event = member.next() => event,
             };
             match event {
@@ -197,6 +226,8 @@ impl Role {
                         set.spawn(task);
                         tasks.insert(partition, set);
                     }
+                    self.shared.state.lock().waiting.remove(&topic);
+                    is_waiting = false;
                 }
                 Ok(GroupEvent::Revoked(partitions) | GroupEvent::Lost(partitions)) => {
                     for partition in partitions {
@@ -235,8 +266,8 @@ impl Role {
                 let (topic, partition) = claimed.leader();
                 if !error.is_retryable() {
                     tracing::error!(%topic, partition, %error, "a partition of the views stopped");
-                    let stopped = &shared.stopped;
-                    stopped.lock().insert((topic, partition), error.to_string());
+                    let mut state = shared.state.lock();
+                    state.stopped.insert((topic, partition), error.to_string());
                     return;
                 }
                 tracing::warn!(%topic, partition, %error, "views wait, trying again");

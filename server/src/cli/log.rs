@@ -6,7 +6,8 @@ use std::time::Duration;
 use clap::{Args, Subcommand};
 
 use super::values::{duration, header};
-use crate::log::{Place, Target};
+use super::which_log::WhichLog;
+use crate::log::Place;
 
 /// `postrider log …`
 #[derive(Debug, Args)]
@@ -21,16 +22,8 @@ pub(crate) struct LogCommand {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Log")]
 pub(crate) struct LogArgs {
-    /// Which log: `embedded`, or `kafka://host:port,…`
-    #[arg(
-        long,
-        global = true,
-        value_name = "LOG",
-        default_value = "embedded",
-        env = "POSTRIDER_LOG",
-        hide_env_values = true
-    )]
-    pub(crate) log: Target,
+    #[command(flatten)]
+    pub(crate) target: WhichLog,
     /// The data directory; the embedded log is in its folder `log`
     #[arg(
         long,
@@ -41,36 +34,6 @@ pub(crate) struct LogArgs {
         hide_env_values = true
     )]
     pub(crate) data: PathBuf,
-    /// On Kafka: settings of its client, one `name=value` a line: TLS, SASL, compression
-    #[arg(
-        long,
-        global = true,
-        value_name = "FILE",
-        env = "POSTRIDER_KAFKA_SETTINGS",
-        hide_env_values = true
-    )]
-    pub(crate) kafka_settings: Option<PathBuf>,
-    /// On Kafka: what the name of each topic begins with there
-    #[arg(
-        long,
-        global = true,
-        value_name = "PREFIX",
-        default_value = "",
-        hide_default_value = true,
-        env = "POSTRIDER_KAFKA_PREFIX",
-        hide_env_values = true
-    )]
-    pub(crate) kafka_prefix: String,
-    /// On Kafka: on how many brokers a new topic is kept
-    #[arg(
-        long,
-        global = true,
-        value_name = "N",
-        default_value_t = 1,
-        env = "POSTRIDER_KAFKA_REPLICATION",
-        hide_env_values = true
-    )]
-    pub(crate) kafka_replication: u32,
     /// For programs: one JSON object a line
     #[arg(long, global = true, env = "POSTRIDER_JSON", hide_env_values = true)]
     pub(crate) json: bool,

@@ -9,6 +9,7 @@ mod log;
 mod serve;
 mod values;
 mod views;
+mod which_log;
 
 use std::path::PathBuf;
 
@@ -30,6 +31,7 @@ pub(crate) use log::{
 };
 pub(crate) use serve::{DeliveryArgs, RoleName, ServeArgs};
 pub(crate) use views::{ViewsAction, ViewsCommand};
+pub(crate) use which_log::WhichLog;
 
 const SETTINGS: &str = "\
 Settings:

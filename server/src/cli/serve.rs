@@ -9,7 +9,7 @@ use clap::{Args, ValueEnum};
 use ipnet::IpNet;
 
 use super::log::TopicArgs;
-use crate::log::Target;
+use super::which_log::WhichLog;
 
 /// `postrider serve`
 #[derive(Debug, Args)]
@@ -18,6 +18,7 @@ Examples:
   postrider serve --dev
   postrider serve --data /var/lib/postrider --https-only
   postrider serve --allow-network 10.20.0.0/16 --allow-port 8443
+  postrider serve --log kafka://broker-1:9092,broker-2:9092 --kafka-replication 3
 
 SIGTERM or Ctrl-C: no more requests are taken, what is in flight ends, exit code 0. A second one
 ends at once; what was accepted is in the log either way.")]
@@ -51,15 +52,8 @@ pub(crate) struct ServeArgs {
         hide_env_values = true
     )]
     pub(crate) role: Vec<RoleName>,
-    /// Which log: `embedded`; others are not supported yet
-    #[arg(
-        long,
-        value_name = "LOG",
-        default_value = "embedded",
-        env = "POSTRIDER_LOG",
-        hide_env_values = true
-    )]
-    pub(crate) log: Target,
+    #[command(flatten)]
+    pub(crate) log: WhichLog,
     /// Where views are kept: `embedded`; others are not supported yet
     #[arg(
         long,

@@ -4,10 +4,14 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
+use super::which_log::WhichLog;
+
 /// `postrider views …`
 #[derive(Debug, Args)]
 pub(crate) struct ViewsCommand {
-    /// The data directory; the views are in its folder `views`, the log is in its folder `log`
+    #[command(flatten)]
+    pub(crate) log: WhichLog,
+    /// The data directory; the views are in its folder `views`, the embedded log is in its folder `log`
     #[arg(
         long,
         global = true,

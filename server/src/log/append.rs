@@ -76,7 +76,7 @@ async fn create(log: &dyn EventLog, args: &AppendArgs, opening: &Opening<'_>) ->
     if log.topics().await?.iter().any(is_there) {
         return Ok(());
     }
-    let target = &opening.args.log;
+    let target = &opening.args.target.log;
     let ours = wanted::topics(&args.topics, target)?;
     let ours = ours.into_iter().find(|spec| spec.name == args.topic);
     let spec = ours.unwrap_or_else(|| wanted::other(&args.topic, &args.topics, target));

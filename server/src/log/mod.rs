@@ -24,7 +24,7 @@ use crate::cli::{LogAction, LogCommand};
 use crate::clock::SystemClock;
 use crate::output::Output;
 
-pub(crate) use open::{embedded, is_empty};
+pub(crate) use open::{is_empty, open};
 pub(crate) use place::Place;
 pub(crate) use target::Target;
 pub(crate) use wanted::topics as wanted_topics;

@@ -12,7 +12,7 @@ use eventlog_kafka::KafkaLog;
 use eventlog_port::EventLog;
 
 use super::target::Target;
-use crate::cli::LogArgs;
+use crate::cli::{LogArgs, WhichLog};
 use crate::exit::WrongUse;
 
 /// How the log is to be opened.
@@ -38,32 +38,45 @@ impl Opening<'_> {
 
     /// Opens a log, and makes it when it isn't there.
     pub(super) async fn any(&self, command: &str) -> Result<Arc<dyn EventLog>> {
-        match &self.args.log {
-            Target::Embedded => embedded(&self.args.data, command, Arc::clone(&self.clock)).await,
-            Target::Kafka(brokers) => self.kafka(brokers).await,
-        }
+        let clock = Arc::clone(&self.clock);
+        open(&self.args.target, &self.args.data, command, clock).await
     }
 
     /// Whether the log is one that would have to be made first.
     pub(super) fn is_missing(&self) -> bool {
-        match self.args.log {
+        match self.args.target.log {
             Target::Embedded => is_empty(&self.args.data.join("log")),
             Target::Kafka(_) => false,
         }
     }
+}
 
-    async fn kafka(&self, brokers: &str) -> Result<Arc<dyn EventLog>> {
-        let mut config = eventlog_kafka::Config::new(brokers);
-        config.topic_prefix.clone_from(&self.args.kafka_prefix);
-        config.replication = self.args.kafka_replication;
-        if let Some(path) = &self.args.kafka_settings {
-            config.settings = settings(path)?;
-        }
-        config
-            .check()
-            .map_err(|error| WrongUse(error.to_string()))?;
-        Ok(Arc::new(KafkaLog::connect(config).await?))
+/// Opens a log in the name of `holder`; an embedded one is in the folder `log` of `data`, and is made
+/// when it isn't there.
+///
+/// # Errors
+/// When it can't be opened or reached, or its settings may not be.
+pub(crate) async fn open(
+    which: &WhichLog,
+    data: &Path,
+    holder: &str,
+    clock: Arc<dyn Clock>,
+) -> Result<Arc<dyn EventLog>> {
+    let brokers = match &which.log {
+        Target::Embedded => return embedded(data, holder, clock).await,
+        Target::Kafka(brokers) => brokers,
+    };
+    let mut config = eventlog_kafka::Config::new(brokers);
+    holder.clone_into(&mut config.instance);
+    config.topic_prefix.clone_from(&which.kafka_prefix);
+    config.replication = which.kafka_replication;
+    if let Some(path) = &which.kafka_settings {
+        config.settings = settings(path)?;
     }
+    config
+        .check()
+        .map_err(|error| WrongUse(error.to_string()))?;
+    Ok(Arc::new(KafkaLog::connect(config).await?))
 }
 
 /// Whether the folder isn't there, or holds nothing.
@@ -75,11 +88,7 @@ pub(crate) fn is_empty(folder: &Path) -> bool {
 ///
 /// # Errors
 /// When another process holds it, or it can't be opened.
-pub(crate) async fn embedded(
-    data: &Path,
-    holder: &str,
-    clock: Arc<dyn Clock>,
-) -> Result<Arc<dyn EventLog>> {
+async fn embedded(data: &Path, holder: &str, clock: Arc<dyn Clock>) -> Result<Arc<dyn EventLog>> {
     let mut config = eventlog_embedded::Config::new(data.join("log"), clock);
     holder.clone_into(&mut config.holder);
     let opened = tokio::task::spawn_blocking(|| EmbeddedLog::open(config)).await?;

@@ -40,7 +40,7 @@ pub(super) async fn run(
     json: bool,
     output: &mut Output,
 ) -> Result<()> {
-    let wanted = wanted::topics(&args.topics, &opening.args.log)?;
+    let wanted = wanted::topics(&args.topics, &opening.args.target.log)?;
     // Looking at a log that isn't there must not make one.
     let log = match opening.is_missing() && !args.apply {
         true => None,

@@ -10,9 +10,9 @@ use domain::target::Rules;
 use eventlog_port::TopicSpec;
 
 use super::http::Hosts;
-use crate::cli::{DeliveryArgs, RoleName, ServeArgs};
+use crate::cli::{DeliveryArgs, RoleName, ServeArgs, WhichLog};
 use crate::exit::WrongUse;
-use crate::log::{Target, wanted_topics};
+use crate::log::wanted_topics;
 
 /// What a server is made from.
 pub(super) struct Config {
@@ -22,6 +22,7 @@ pub(super) struct Config {
     pub(super) key_file: PathBuf,
     /// Whether the operator named the key file: one that isn't there is a slip then.
     pub(super) key_is_named: bool,
+    pub(super) log: WhichLog,
     pub(super) topics: Vec<TopicSpec>,
     /// What this process does.
     pub(super) roles: BTreeSet<RoleName>,
@@ -43,10 +44,6 @@ impl Config {
     /// # Errors
     /// [`WrongUse`] for what may not be, or can't be yet.
     pub(super) fn new(args: ServeArgs) -> Result<Self> {
-        if args.log != Target::Embedded {
-            let said = "--log kafka:// is not supported yet by `serve`; the embedded log is";
-            return Err(WrongUse(said.to_owned()).into());
-        }
         let is_local = args.listen.ip().is_loopback();
         if !is_local && !args.insecure_no_auth {
             return Err(WrongUse(format!(
@@ -63,7 +60,8 @@ impl Config {
             rules: rules(&args.delivery, args.dev),
             concurrency: usize::try_from(args.delivery.concurrency.get())?,
             events_retention: args.topics.retention_events,
-            topics: wanted_topics(&args.topics, &args.log)?,
+            topics: wanted_topics(&args.topics, &args.log.log)?,
+            log: args.log,
             listen: args.listen,
             hosts: if is_local {
                 Hosts::Loopback

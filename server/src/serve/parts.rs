@@ -18,6 +18,7 @@ use super::roles::Roles;
 use super::storage::Storage;
 use crate::chance::SystemChance;
 use crate::cli::RoleName;
+use crate::log::Target;
 
 /// Builds roles and starts them.
 pub(super) struct Parts<'a> {
@@ -94,6 +95,7 @@ impl Parts<'_> {
             instance: self.config.instance.clone(),
             concurrency: self.config.concurrency,
             drain: self.config.drain,
+            notes_hold_records: matches!(self.config.log.log, Target::Kafka(_)),
             ..dispatcher::Config::default()
         };
         let deps = dispatcher::Deps {

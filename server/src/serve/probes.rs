@@ -42,7 +42,7 @@ impl Probe for ControlProbe {
     }
 }
 
-/// Every partition that is folded here goes on being folded.
+/// It is known what is folded here, and every partition of it goes on being folded.
 pub(super) struct ViewsProbe(pub(super) projections::Status);
 
 #[async_trait]
@@ -52,6 +52,9 @@ impl Probe for ViewsProbe {
     }
 
     async fn check(&self) -> Result<(), String> {
+        if self.0.is_waiting() {
+            return Err("it is not known yet which partitions are folded here".to_owned());
+        }
         let stopped = self.0.stopped();
         let said = stopped
             .iter()

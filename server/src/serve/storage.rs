@@ -12,7 +12,7 @@ use super::config::Config;
 use super::key_file::{self, Key};
 use crate::chance::SystemChance;
 use crate::clock::SystemClock;
-use crate::log;
+use crate::log::{self, Target};
 
 /// The name under which the log is held: whoever comes second is told it.
 const HOLDER: &str = "postrider serve";
@@ -32,7 +32,11 @@ impl Storage {
     /// What can't be opened or doesn't fit; a log that another process holds, by that process's name.
     pub(super) async fn open(config: &Config) -> Result<Self> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        let log = log::embedded(&config.data, HOLDER, Arc::clone(&clock)).await?;
+        let holder = match config.log.log {
+            Target::Embedded => HOLDER,
+            Target::Kafka(_) => &config.instance,
+        };
+        let log = log::open(&config.log, &config.data, holder, Arc::clone(&clock)).await?;
         log.ensure(&config.topics)
             .await
             .context("the topics of the log")?;

@@ -10,7 +10,7 @@ use projections_port::{Keys, ViewWriter};
 
 use crate::cli::{ViewsAction, ViewsCommand};
 use crate::clock::SystemClock;
-use crate::log;
+use crate::log::{self, Target};
 use crate::output::Output;
 
 /// Differences that are printed; the rest are counted.
@@ -21,10 +21,9 @@ const SCRATCH_CACHE: u64 = 8 << 20;
 
 /// Runs one of the commands.
 pub(crate) async fn run(command: ViewsCommand, output: &mut Output) -> Result<()> {
-    let data = &command.data;
     match command.action {
-        ViewsAction::Verify => verify(data, output).await,
-        ViewsAction::Rebuild => rebuild(data, output).await,
+        ViewsAction::Verify => verify(&command, output).await,
+        ViewsAction::Rebuild => rebuild(&command, output).await,
     }
 }
 
@@ -35,9 +34,10 @@ pub(crate) fn config(data: &Path, holder: &str) -> Config {
     config
 }
 
-async fn verify(data: &Path, output: &mut Output) -> Result<()> {
+async fn verify(command: &ViewsCommand, output: &mut Output) -> Result<()> {
+    let data = &command.data;
     let holder = "postrider views verify";
-    let log = open_log(data, holder).await?;
+    let log = open_log(command, holder).await?;
     let config = config(data, holder);
     let store = blocking(move || Store::open(&config)).await?;
     let folder = data.join("views-compared");
@@ -69,9 +69,10 @@ async fn verify(data: &Path, output: &mut Output) -> Result<()> {
     Ok(())
 }
 
-async fn rebuild(data: &Path, output: &mut Output) -> Result<()> {
+async fn rebuild(command: &ViewsCommand, output: &mut Output) -> Result<()> {
+    let data = &command.data;
     let holder = "postrider views rebuild";
-    let log = open_log(data, holder).await?;
+    let log = open_log(command, holder).await?;
     let config = config(data, holder);
     let opening = config.clone();
     let rebuilding = blocking(move || Rebuilding::begin(&opening)).await?;
@@ -105,15 +106,17 @@ pub(crate) async fn fold_keys(log: &Arc<dyn EventLog>, store: &Store) -> Result<
     Ok(Some(rows))
 }
 
-async fn open_log(data: &Path, holder: &str) -> Result<Arc<dyn EventLog>> {
-    let folder = data.join("log");
-    if log::is_empty(&folder) {
+async fn open_log(command: &ViewsCommand, holder: &str) -> Result<Arc<dyn EventLog>> {
+    let ViewsCommand {
+        log: which, data, ..
+    } = command;
+    if which.log == Target::Embedded && log::is_empty(&data.join("log")) {
         bail!(
             "there is no log in {}; --data names another place",
-            folder.display()
+            data.join("log").display()
         );
     }
-    log::embedded(data, holder, Arc::new(SystemClock)).await
+    log::open(which, data, holder, Arc::new(SystemClock)).await
 }
 
 async fn blocking<T, E>(work: impl FnOnce() -> Result<T, E> + Send + 'static) -> Result<T>

@@ -9,6 +9,7 @@ use http::Method;
 use serde_json::{Value, json};
 
 use crate::client::{Connection, Reply};
+use crate::program::other_log;
 use crate::until::until;
 
 /// Where a delivery may end.
@@ -122,7 +123,13 @@ impl Api {
     pub async fn ended(&self, delivery: &str, within: Duration) -> anyhow::Result<Value> {
         let path = format!("/api/v1/deliveries/{delivery}");
         until(&format!("the end of {delivery}"), within, async || {
-            let shown = self.get(&path).await?;
+            let reply = self.call(Method::GET, &path, &Value::Null).await?;
+            // The first read of a partition on a cluster takes longer than a request waits for the views.
+            if reply.status == 404 && other_log().is_some() {
+                return Ok(Err("not in the views yet".to_owned()));
+            }
+            ensure!(reply.status == 200, "GET {path}: {reply:?}");
+            let shown: Value = reply.json()?;
             let status = shown["status"].as_str().unwrap_or_default();
             Ok(if ENDS.contains(&status) {
                 Ok(shown)

@@ -7,11 +7,16 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context as _, bail, ensure};
+use http::Method;
 use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::{Child, ChildStderr, Command};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
+
+use crate::api::Api;
+use crate::until::until;
 
 /// How long the server may take until it listens.
 pub const START_WITHIN: Duration = Duration::from_secs(20);
@@ -60,7 +65,27 @@ pub fn command(data: &Path, arguments: &[&str]) -> anyhow::Result<Command> {
         .stdout(Stdio::null())
         .stderr(Stdio::piped())
         .kill_on_drop(true);
+    if let Some(log) = other_log() {
+        // Each data directory has topics of its own, so that many live on one cluster.
+        let folder = data.display().to_string();
+        let letters = folder.chars().filter(char::is_ascii_alphanumeric);
+        let prefix: String = letters.chain(['.']).collect();
+        command.args([
+            "--log",
+            &log,
+            "--kafka-prefix",
+            &prefix,
+            "--partitions",
+            "4",
+        ]);
+    }
     Ok(command)
+}
+
+/// The log that servers run on where it is not the embedded one: `POSTRIDER_TEST_LOG`, as `--log` has it.
+#[must_use]
+pub fn other_log() -> Option<String> {
+    std::env::var("POSTRIDER_TEST_LOG").ok()
 }
 
 impl Server {
@@ -91,6 +116,24 @@ impl Server {
             said,
             _reading: reading,
         })
+    }
+
+    /// Waits until it says that it is ready: on a cluster it may take some seconds until it knows which
+    /// partitions are its own.
+    ///
+    /// # Errors
+    /// When it does not say so in time.
+    pub async fn ready(&self) -> anyhow::Result<()> {
+        let api = Api(self.address);
+        until("the server is ready", START_WITHIN, async || {
+            let reply = api.call(Method::GET, "/health/ready", &Value::Null).await?;
+            Ok(if reply.status.is_success() {
+                Ok(())
+            } else {
+                Err(format!("{reply:?}"))
+            })
+        })
+        .await
     }
 
     /// Where it listens.

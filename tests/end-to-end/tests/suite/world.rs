@@ -22,6 +22,7 @@ impl World {
         let server = Server::start(&folder.path().join("data"), &[])
             .await
             .unwrap();
+        server.ready().await.unwrap();
         Self { folder, server }
     }
 

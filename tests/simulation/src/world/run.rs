@@ -229,7 +229,8 @@ async fn settle(world: &Arc<World>, asking: &mut JoinSet<()>) -> Vec<Problem> {
     loop {
         let open = rest.open(&*world.log).await;
         if healed.elapsed() > SETTLES_WITHIN {
-            return vec![problem(format!("{open} deliveries have not ended"))];
+            let what = format!("is not at rest: {open} deliveries have not ended");
+            return vec![problem(what)];
         }
         if open == 0 {
             sleep(AFTERWARDS).await;
