@@ -1,7 +1,7 @@
 //! What all owners of one process share: memory for what is held, and requests at once.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use schemas::event::Priority;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -14,7 +14,13 @@ pub(crate) struct Budget {
     most_bytes: u64,
     most_records: u64,
     requests: Arc<Semaphore>,
+    most_requests: usize,
+    owners: AtomicUsize,
 }
+
+/// One owner among those that share a budget; no longer when it is dropped.
+#[derive(Debug)]
+pub(crate) struct Sharer(Arc<Budget>);
 
 /// A part of the budget, given back when it is dropped.
 #[derive(Debug)]
@@ -44,6 +50,8 @@ impl Budget {
             most_bytes: most_bytes.max(1),
             most_records: most_records.max(1),
             requests: Arc::new(Semaphore::new(requests)),
+            most_requests: requests,
+            owners: AtomicUsize::new(0),
         })
     }
 
@@ -89,6 +97,19 @@ impl Budget {
         if share == 0 { 1 } else { share as usize }
     }
 
+    /// One more owner shares it.
+    pub(crate) fn share(self: &Arc<Self>) -> Sharer {
+        self.owners.fetch_add(1, Ordering::Relaxed);
+        Sharer(Arc::clone(self))
+    }
+
+    /// How much leave one owner may keep for answers that are not durable: a log that takes nothing for one
+    /// partition must not keep the others from sending.
+    pub(crate) fn fair_requests(&self) -> usize {
+        let owners = self.owners.load(Ordering::Relaxed).max(1);
+        (self.most_requests / owners).max(1)
+    }
+
     /// Leave for one request, if there is any.
     pub(crate) fn try_request(&self) -> Option<OwnedSemaphorePermit> {
         Arc::clone(&self.requests).try_acquire_owned().ok()
@@ -100,6 +121,12 @@ impl Budget {
     ) -> impl Future<Output = Option<OwnedSemaphorePermit>> + Send + use<> {
         let requests = Arc::clone(&self.requests);
         async move { requests.acquire_owned().await.ok() }
+    }
+}
+
+impl Drop for Sharer {
+    fn drop(&mut self) {
+        self.0.owners.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

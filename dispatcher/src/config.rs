@@ -14,7 +14,7 @@ pub struct Config {
     pub group: String,
     /// How long the group waits for a sign of life. The lease is half of it.
     pub session: Duration,
-    /// The most requests at once, of the whole process.
+    /// The most requests at once, of the whole process, each until its outcome is durable.
     pub concurrency: usize,
     /// What the process holds in memory of events that wait to be sent, in bytes.
     pub max_bytes: u64,

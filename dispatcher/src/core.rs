@@ -99,7 +99,7 @@ pub(crate) struct Returned {
     pub(crate) keys: Vec<String>,
     /// The endpoint as it was when the request went out.
     pub(crate) current: Arc<Current>,
-    /// `None`: the lease had run out, and it did not go out (O7).
+    /// `None`: the lease had run out (O7), or the endpoint had changed, and it did not go out.
     pub(crate) answer: Option<Answer>,
 }
 

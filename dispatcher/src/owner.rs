@@ -129,9 +129,9 @@ pub(crate) struct LogTime {
     floor: (Timestamp, Instant),
 }
 
-/// How fast it goes on from its floor, as a divisor of what is taken off: slower than any log's clock
-/// that runs (RFC 5905 has 500 ppm as the most), so that it meets the stamps again.
-const FLOOR_LAGS: u32 = 1_000;
+/// What is taken off of the speed at which it goes on from its floor, as a divisor: an hour that the log's
+/// clock was set back is made up for in ten.
+const FLOOR_LAGS: u32 = 10;
 
 impl LogTime {
     fn new() -> Self {
@@ -211,7 +211,7 @@ pub(crate) struct Life {
     pub(crate) log_time: LogTime,
     pub(crate) stop: CancellationToken,
     pub(crate) hurry: CancellationToken,
-    /// When it was first seen to be told to stop, between two epochs.
+    /// When it was first seen to be told to stop.
     pub(crate) stopped: Option<Instant>,
     pub(crate) lease: Arc<Lease>,
     pub(crate) place: Arc<AtomicU64>,
@@ -249,6 +249,7 @@ impl Owner {
             metrics: self.shared.metrics.clone(),
         };
         let mut rest = Rest::default();
+        let _sharer = self.shared.budget.share();
         let mut again = AGAIN;
         loop {
             if !leased(&self.shared, &mut life, &rest).await {
@@ -267,7 +268,10 @@ impl Owner {
             if begun.elapsed() > AGAIN_AT_MOST {
                 again = AGAIN;
             }
-            tokio::time::sleep(again).await;
+            tokio::select! {
+                () = tokio::time::sleep(again) => {}
+                () = life.hurry.cancelled() => {}
+            }
             again = (again * 2).min(AGAIN_AT_MOST);
         }
     }

@@ -238,6 +238,7 @@ impl Running {
                     if let Some(held) = self.held.remove(partition) {
                         held.task.abort();
                     }
+                    self.shared.metrics.is_gone(*partition);
                 }
                 Ok(())
             }
@@ -287,6 +288,9 @@ impl Running {
         given.iter().for_each(|held| held.hurry.cancel());
         self.wait_for(&given, Instant::now() + session / 10).await?;
         given.iter().for_each(|held| held.task.abort());
+        partitions
+            .iter()
+            .for_each(|p| self.shared.metrics.is_gone(*p));
         Ok(())
     }
 
@@ -305,7 +309,10 @@ impl Running {
         ended: Result<(u32, Result<(), Failure>), tokio::task::JoinError>,
     ) -> Result<(), Error> {
         match ended {
-            Ok((_, Ok(()))) => Ok(()),
+            Ok((partition, Ok(()))) => {
+                self.shared.metrics.is_gone(partition);
+                Ok(())
+            }
             Ok((partition, Err(failure))) => {
                 tracing::error!(partition, error = %failure, "dispatching a partition has stopped; the others go on");
                 Ok(())

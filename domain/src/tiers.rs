@@ -45,17 +45,14 @@ pub fn put_off(times: u32) -> Duration {
 /// half as long again: a turn can seldom be met by a sum of few tiers.
 pub const LINE_SPREAD: Duration = Duration::from_secs(60);
 
-/// The resolution of timestamps.
-const TICK: Duration = Duration::from_millis(1);
-
 /// The turn of a retry that finds no room, behind the `last` that was given; not before `first`, and at
 /// most [`LONGEST_PUT_OFF`] after that. As many a second as the lane holds at once (`room`), one behind
 /// the other: what is due together comes apart, and lining up again, where the lane is slower than that,
-/// costs no more appends a second.
+/// is no more turns a second, each a few appends.
 #[must_use]
 pub fn line_up(last: Option<Timestamp>, first: Timestamp, room: usize) -> Timestamp {
-    let room = u32::try_from(room).unwrap_or(u32::MAX).max(1);
-    let gap = (Duration::from_secs(1) / room).max(TICK);
+    let room = u64::try_from(room).unwrap_or(u64::MAX).max(1);
+    let gap = Duration::from_millis(1_000_u64.div_ceil(room));
     let behind = last.map(|last| last.saturating_add(gap));
     let end = first.saturating_add(LONGEST_PUT_OFF);
     behind
@@ -186,7 +183,8 @@ mod tests {
         // Nobody has lined up for a while.
         assert_eq!(line_up(Some(Timestamp::default()), first, 3), first);
         let after = |room| line_up(Some(first), first, room).saturating_since(first);
-        assert_eq!([after(0), after(9_999)], [Duration::from_secs(1), TICK]);
+        let millis = [0, 1, 100, 256, 501, 999, 1_000, 9_999].map(|room| after(room).as_millis());
+        assert_eq!(millis, [1_000, 1_000, 10, 4, 2, 2, 1, 1]);
     }
 
     proptest! {

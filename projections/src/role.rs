@@ -202,7 +202,8 @@ impl Role {
     ) -> Result<(), Error> {
         let (topic, session) = (claim(0).leader().0, spec.session);
         let mut member = self.shared.log.join(spec).await?;
-        // After a session without a word there are more members than partitions.
+        // After a session without a word there are more members than partitions, or the coordinator is out
+        // of reach, which the log's own probe tells.
         let given = tokio::time::sleep(session);
         tokio::pin!(given);
         let mut is_waiting = true;

@@ -87,11 +87,10 @@ impl Core {
             origins: self.origins.as_of(below),
         }));
         // A lane's own place, not its record's, which may be above it.
-        let lowest = |endpoint: &Endpoint| {
-            let resumes = endpoint.lanes().map(|(_, lane)| lane.resume(self.cursor));
-            resumes.min()
-        };
-        let resumes = self.endpoints.values().filter_map(|e| lowest(e));
+        let resumes = self
+            .endpoints
+            .values()
+            .filter_map(|e| e.oldest(self.cursor));
         let needed = resumes.fold(below, Offset::min);
         Some(Plan {
             needed,

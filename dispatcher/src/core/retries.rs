@@ -170,13 +170,13 @@ impl Core {
         let tenant = job.addressed.tenant.clone();
         let endpoint = self.endpoint(job.addressed.endpoint, &tenant);
         // At least one slot, however full the process is.
-        let has_leave = endpoint.takes(now.log) && (!is_full || endpoint.retries_held == 0);
-        if has_leave && endpoint.retries_held < most {
+        let takes = endpoint.takes(now.log) && (!is_full || endpoint.retries_held == 0);
+        if takes && endpoint.retries_held < most {
             let id = endpoint.id;
             endpoint.retries_held += 1;
             endpoint.retries.push_back(Box::new(job));
             self.queue(id);
-        } else if has_leave {
+        } else if takes {
             self.line_up(job, None, now);
         } else {
             self.put_off(job, now);
@@ -211,8 +211,7 @@ impl Core {
         let ladder = &self.around.config.ladder;
         let range = (least, least + (least / 2).min(tiers::LINE_SPREAD));
         let due_at = ladder.due(now.latest, range, &mut *self.around.chance);
-        let times = job.put_off;
-        self.wait_until(job, due_at, times, now);
+        self.wait_until(job, due_at, 0, now);
     }
 
     fn wait_until(&mut self, job: Job, due_at: Timestamp, put_off: u32, now: Now) {

@@ -30,7 +30,7 @@ impl Core {
     }
 
     /// Leave to send, that was waited for.
-    pub(crate) fn has_leave(&mut self, leave: Option<OwnedSemaphorePermit>) {
+    pub(crate) fn give_leave(&mut self, leave: Option<OwnedSemaphorePermit>) {
         self.leave = leave;
     }
 
@@ -42,7 +42,9 @@ impl Core {
     /// Sends what may be sent, one from each endpoint in turn.
     pub(super) fn pump(&mut self, now: Now) {
         self.is_starved = false;
-        if now.may_dial {
+        // With more answers on their way to the log than its share, it waits for them.
+        let is_owing = self.reissued.len() >= self.around.budget.fair_requests();
+        if now.may_dial && !is_owing {
             self.pump_all(now);
         }
         self.leave = None;

@@ -41,6 +41,9 @@ const CURSOR_WAIT: Duration = Duration::from_secs(5);
 /// How soon it is looked again whether something may be sent.
 const MAY_DIAL: Duration = Duration::from_millis(50);
 
+/// How often it is told how far behind a partition is.
+const TELL_LAG: Duration = Duration::from_secs(1);
+
 /// More starts than this are not gathered into one note.
 const MOST_STARTS: usize = 512;
 
@@ -86,6 +89,7 @@ pub(super) struct Epoch<'a> {
     /// A set that may be written: nobody has fenced since it was decided.
     planned: Option<Box<Plan>>,
     checkpoint_at: Instant,
+    lag_told_at: Instant,
     waits_for_permit: bool,
     waits_for_control: Option<u64>,
     /// Attempts that began, and that no note tells of.
@@ -151,6 +155,7 @@ impl<'a> Epoch<'a> {
             is_checkpointing: false,
             planned: None,
             checkpoint_at: Instant::now() + shared.config.limits.checkpoint_every,
+            lag_told_at: Instant::now(),
             waits_for_permit: false,
             waits_for_control: None,
             starts: BTreeMap::new(),
@@ -166,7 +171,6 @@ impl<'a> Epoch<'a> {
 
     fn end(mut self, ended: Result<(), Failure>) -> (Surroundings, Rest, Option<Failure>) {
         self.count([0; 3]);
-        self.shared.metrics.is_gone(self.partition);
         // Answers that came in the epoch's last moment: nobody else knows of them.
         let undone = self.core.undone();
         self.keep(undone);
@@ -307,6 +311,9 @@ impl<'a> Epoch<'a> {
             }
         }
         self.arm_look(now);
+        if self.lag_told_at.elapsed() >= TELL_LAG {
+            self.tell_lag(now);
+        }
         if let Some(asked) = self.index.next() {
             self.work
                 .push(Box::pin(async move { Event::Index(asked.await) }));
@@ -331,7 +338,6 @@ impl<'a> Epoch<'a> {
             let every = self.shared.config.limits.checkpoint_every;
             self.checkpoint_at = Instant::now() + every;
             self.count(self.core.counts());
-            self.tell_lag(now);
             plan = self.core.plan(now).map(Box::new);
         }
         self.is_looking = true;
@@ -349,6 +355,7 @@ impl<'a> Epoch<'a> {
 
     /// How far behind the partition is, for metrics. Nobody waits for it.
     fn tell_lag(&mut self, now: Now) {
+        self.lag_told_at = Instant::now();
         let (metrics, partition) = (self.shared.metrics.clone(), self.partition);
         let (oldest, lag) = self.core.lag();
         metrics.stands(partition, lag);

@@ -52,7 +52,7 @@ impl Config {
             clock,
             reserve_bytes: 256 << 20,
             pending_bytes: 64 << 20,
-            cache_bytes: 16 << 20,
+            cache_bytes: 8 << 20,
             retention_check: Duration::from_secs(30),
             hook: None,
         }

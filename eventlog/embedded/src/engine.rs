@@ -33,7 +33,7 @@ const CONTENTS_BYTES: u64 = 4 << 20;
 
 /// Above this, over all partitions, the largest memtable is written out, and commits wait for it as long
 /// as what they bring would take at [`SLOWLY`]: bounded, however many partitions there are.
-const HELD_BYTES: u64 = 48 << 20;
+const HELD_BYTES: u64 = 32 << 20;
 
 /// Bytes a second that are taken in while the engine lags behind: less than it writes out, so that it
 /// catches up, and enough that a small batch waits only a little.

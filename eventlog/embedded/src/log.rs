@@ -89,7 +89,7 @@ impl EmbeddedLog {
     }
 
     /// Bytes of records and what belongs to them that are in the journal and in memory, and not yet in
-    /// tables. Some 48 MiB at most where the disk keeps up, whatever the number of partitions, and 96 where it
+    /// tables. Some 32 MiB at most where the disk keeps up, whatever the number of partitions, and 64 where it
     /// takes less than 32 MiB a second; 0 while it is not open.
     #[must_use]
     pub fn held_bytes(&self) -> u64 {

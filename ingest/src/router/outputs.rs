@@ -144,9 +144,10 @@ impl Outputs {
 
     /// Hands the log a record of `quarantine`.
     pub(super) async fn quarantine(&self, kept: Parts) -> Result<Appending, AppendError> {
-        self.shared.quarantined.inc();
         let to = &self.shared.quarantine;
-        self.writer.append(to, kept.into()).await
+        let appending = self.writer.append(to, kept.into()).await?;
+        self.shared.quarantined.inc();
+        Ok(appending)
     }
 
     /// The rows, once the store can be read: events with a key and those behind them wait for it.

@@ -32,7 +32,7 @@ impl Config {
         Self {
             directory: directory.into(),
             holder: "postrider".to_owned(),
-            cache_bytes: 8 << 20,
+            cache_bytes: 4 << 20,
             keys_cache_bytes: 4 << 20,
         }
     }

@@ -18,6 +18,9 @@ use crate::cli::{BenchArgs, BenchScenario};
 /// How many events the neighbour gets in each measurement, at 100 a second.
 const NEIGHBOURS: u64 = 2_000;
 
+/// How many it gets before.
+const WARM: u64 = 1_000;
+
 /// How long after a restart the neighbour's first delivery may take before the run is given up.
 const RESTART: Duration = Duration::from_secs(60);
 
@@ -44,6 +47,12 @@ pub(super) async fn run(
     let good = format!("http://{}/hook", receiver.address);
     let neighbour = subject.endpoint(&good, EVENT_TYPE).await?;
     let stuck = subject.endpoint(&url, EVENT_TYPE).await?;
+    // What is made at the first event of each kind is made by then.
+    receiver.begin(WARM);
+    events_to(&subject, Some(&neighbour), WARM, args)
+        .flood(receiver)
+        .await?;
+    receiver.all(SETTLE).await?;
     let before = steady(&subject, receiver, &neighbour, args).await?;
     let (memory_before, _) = subject.memory()?;
     events_to(&subject, Some(&stuck), args.waiting, args)

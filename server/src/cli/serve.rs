@@ -122,7 +122,7 @@ impl RoleName {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Deliveries")]
 pub(crate) struct DeliveryArgs {
-    /// How many requests are on the wire at once, to all endpoints together
+    /// How many requests are out at once, to all endpoints together: from before each is sent until what came of it is durable
     #[arg(
         long,
         value_name = "N",

@@ -106,7 +106,11 @@ impl Epoch<'_> {
         }
         let transport = Arc::clone(&self.shared.transport);
         let clock = Arc::clone(&self.shared.clock);
-        let leave = (Arc::clone(&self.life.lease), self.shared.config.session);
+        let leave = Leave {
+            lease: Arc::clone(&self.life.lease),
+            session: self.shared.config.session,
+            control: self.shared.control.clone(),
+        };
         self.life
             .sends
             .spawn(exchange(departure, secrets, transport, clock, leave));
@@ -138,13 +142,31 @@ impl Epoch<'_> {
     }
 }
 
+/// What a request needs at the moment when it goes out.
+struct Leave {
+    lease: Arc<Lease>,
+    session: Duration,
+    control: control::Control,
+}
+
+impl Leave {
+    /// Whether the partition is this process's, and the endpoint still as it was asked for.
+    fn holds(&self, current: &control::Current) -> bool {
+        let id = current.endpoint.id;
+        let version = |state: &control::ControlState| state.endpoint(&id).map(|now| now.version);
+        self.lease.holds(self.session)
+            && self.control.is_fresh()
+            && self.control.read(version) == Some(current.version)
+    }
+}
+
 /// One request, signed at the moment when it goes out.
 async fn exchange(
     departure: Departure,
     secrets: Arc<OpenedSecrets>,
     transport: Arc<dyn Transport>,
     clock: Arc<dyn Clock>,
-    (lease, session): (Arc<Lease>, Duration),
+    leave: Leave,
 ) -> Returned {
     let Departure {
         job,
@@ -156,8 +178,8 @@ async fn exchange(
         number,
     } = departure;
     let started_at = clock.now();
-    // A moment ago it held; a process that was frozen since must not send.
-    if !lease.holds(session) {
+    // A moment ago it held; a process that was frozen since, or had to wait for the log, must not send.
+    if !leave.holds(&current) {
         return Returned {
             job,
             grant,

@@ -116,7 +116,8 @@ impl Epoch<'_> {
             Came::Returned(Err(error)) => std::panic::resume_unwind(error.into_panic()),
             Came::Event(event) => self.happened(event)?,
             Came::Stopped => {
-                self.drains_until = Some(Instant::now() + self.shared.config.drain);
+                let stopped = *self.life.stopped.get_or_insert_with(Instant::now);
+                self.drains_until = Some(stopped + self.shared.config.drain);
             }
             Came::Time => {}
         }
@@ -183,7 +184,7 @@ impl Epoch<'_> {
             Event::Told => {}
             Event::Permit(permit) => {
                 self.waits_for_permit = false;
-                self.core.has_leave(permit);
+                self.core.give_leave(permit);
             }
         }
         Ok(())

@@ -49,7 +49,7 @@ static LAYOUT: [Layout; 6] = [
     list("deliveries"),
     Layout {
         name: "delivery-ids",
-        memtable_bytes: 8 << 20,
+        memtable_bytes: 3 << 20,
         block_bytes: 4 << 10,
         has_filters: true,
     },
@@ -57,7 +57,7 @@ static LAYOUT: [Layout; 6] = [
     list("by-endpoint"),
     Layout {
         name: "state",
-        memtable_bytes: 4 << 20,
+        memtable_bytes: 3 << 20,
         block_bytes: 4 << 10,
         has_filters: true,
     },
@@ -66,7 +66,7 @@ static LAYOUT: [Layout; 6] = [
 const fn list(name: &'static str) -> Layout {
     Layout {
         name,
-        memtable_bytes: 8 << 20,
+        memtable_bytes: 3 << 20,
         block_bytes: 16 << 10,
         has_filters: false,
     }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::fold::{Delivery, Folded, Kind, Outcome};
-use crate::history::{Arrival, Became, Found, History, Limits, Problem, Reply};
+use crate::history::{Arrival, Found, History, Limits, Problem, Reply};
 use crate::read::{count, text};
 
 /// The arrivals of each attempt: by delivery and number, in the order of arrival.
@@ -22,10 +22,7 @@ pub(crate) fn check(
                 let what = format!("reached {} at {}", arrival.url, arrival.at);
                 problems.found("I2", format!("{id:?}, unaccounted,"), what);
             }
-            Some(delivery) => {
-                let left = left(arrival, history);
-                one((arrival, left), delivery, folded, limits, problems);
-            }
+            Some(delivery) => one(arrival, delivery, folded, limits, problems),
         }
     }
     let attempts = attempts(history);
@@ -55,29 +52,8 @@ pub(crate) fn attempts(history: &History) -> Attempts<'_> {
     attempts
 }
 
-/// When a request left at the latest: what a cut held up arrives once that is mended.
-fn left(arrival: &Arrival, history: &History) -> i64 {
-    let lines = history
-        .processes
-        .iter()
-        .filter(|line| arrival.life == Some(line.life) && line.at <= arrival.at);
-    let mut left = None;
-    for line in lines {
-        match line.what {
-            Became::Frozen => left = left.or(Some(line.at)),
-            Became::Thawed if line.at < arrival.at => left = None,
-            Became::Thawed
-            | Became::Started
-            | Became::Crashed
-            | Became::Stopped
-            | Became::Expelled => {}
-        }
-    }
-    left.unwrap_or(arrival.at)
-}
-
 fn one(
-    (arrival, left): (&Arrival, i64),
+    arrival: &Arrival,
     delivery: &Delivery<'_>,
     folded: &Folded<'_>,
     limits: &Limits,
@@ -94,7 +70,7 @@ fn one(
     }
     let known = folded
         .endpoints
-        .between(delivery.endpoint, left - limits.stale_for, at);
+        .between(delivery.endpoint, at - limits.stale_for, at);
     let may_go = |v: &&&crate::fold::Version| v.url == arrival.url && v.is_active && !v.is_paused;
     if !known.iter().any(|version| may_go(&version)) {
         wrong("I6", format!("{} may not be dialled now", arrival.url));
@@ -113,7 +89,7 @@ fn one(
     }
     let later = folded
         .outcomes_of(&delivery.id)
-        .find(|o| o.at < left && (o.kind.is_end() || o.number().is_some_and(|n| n >= number)));
+        .find(|o| o.at < at && (o.kind.is_end() || o.number().is_some_and(|n| n >= number)));
     if let Some(later) = later {
         wrong("I6", format!("after {}, of {}", later.place, later.at));
     }
