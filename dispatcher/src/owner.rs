@@ -269,8 +269,9 @@ impl Owner {
                 again = AGAIN;
             }
             tokio::select! {
-                () = tokio::time::sleep(again) => {}
+                biased;
                 () = life.hurry.cancelled() => {}
+                () = tokio::time::sleep(again) => {}
             }
             again = (again * 2).min(AGAIN_AT_MOST);
         }
