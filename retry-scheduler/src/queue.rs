@@ -251,6 +251,12 @@ impl TierQueue {
         head.or(self.asleep_until.filter(|_| self.position < self.settled))
     }
 
+    /// Whether the record at `offset` was let go and is not done.
+    #[must_use]
+    pub fn is_open(&self, offset: Offset) -> bool {
+        self.open.contains(&offset)
+    }
+
     /// The outcome of the record at `offset` is durable.
     pub fn done(&mut self, offset: Offset) {
         if !self.open.remove(&offset) && offset >= self.position {

@@ -189,19 +189,40 @@ impl Core {
         self.held.insert(id);
     }
 
-    /// A request that did not go out, for the lease had run out: it is the next again.
+    /// A request that did not go out, for the lease had run out: it is the next again. One of an
+    /// earlier epoch that no reader has come to in this one is dropped: its reader will bring it.
     pub(super) fn unsent(&mut self, mut job: Box<Job>, grant: Grant) {
         job.reserved.set_request(None);
         let id = job.addressed.endpoint;
+        let is_read = self.is_read(&job);
         if let Some(endpoint) = self.endpoints.get_mut(&id) {
             endpoint.circuit.withdraw(grant);
-            if job.input.is_retry() {
+            if !is_read {
+                if job.input.is_retry() {
+                    endpoint.retries_held = endpoint.retries_held.saturating_sub(1);
+                }
+            } else if job.input.is_retry() {
                 endpoint.retries.push_front(job);
             } else {
                 endpoint.ready_mut(job.addressed.priority).push_front(job);
             }
         }
         self.queue(id);
+    }
+
+    /// Whether this epoch's reader of it has come to it, which hands it to nobody again.
+    fn is_read(&self, job: &Job) -> bool {
+        match job.input {
+            Input::Event(offset) => {
+                let endpoint = self.endpoints.get(&job.addressed.endpoint);
+                let lane = endpoint.and_then(|e| e.lane(job.addressed.priority));
+                lane.is_some_and(|lane| lane.window().is_undone(offset))
+            }
+            Input::Retry(tier, offset) => {
+                let queue = self.tiers.get(&tier);
+                queue.is_some_and(|queue| queue.is_open(offset))
+            }
+        }
     }
 
     /// It is not on the wire any more.

@@ -20,6 +20,12 @@ impl Window {
         self.0.front().map(|(offset, _)| *offset)
     }
 
+    /// Whether it holds the record, and that is not done.
+    pub(crate) fn is_undone(&self, offset: Offset) -> bool {
+        let found = self.0.binary_search_by_key(&offset, |(other, _)| *other);
+        found.is_ok_and(|at| !self.0[at].1)
+    }
+
     /// Takes a record above all that it has.
     pub(crate) fn push(&mut self, offset: Offset, done: bool) {
         debug_assert!(self.0.back().is_none_or(|(last, _)| *last < offset));
@@ -79,6 +85,9 @@ mod tests {
                 }
                 let oldest = all.iter().find(|(_, done)| !**done).map(|(at, _)| *at);
                 prop_assert_eq!(window.oldest(), oldest);
+                for (at, done) in &all {
+                    prop_assert_eq!(window.is_undone(*at), !done);
+                }
                 let above = all.iter().filter(|(at, done)| **done && oldest.is_some_and(|o| **at > o));
                 let above: Vec<u64> = above.map(|(at, _)| *at).collect();
                 prop_assert_eq!(window.done_above().collect::<Vec<_>>(), above);

@@ -58,6 +58,8 @@ pub(super) async fn run(
     events_to(&subject, Some(&stuck), args.waiting, args)
         .flood(receiver)
         .await?;
+    // The flood is over when the engines have written out what it left.
+    subject.idle(SETTLE).await?;
     let after = steady(&subject, receiver, &neighbour, args).await?;
     let (memory_after, _) = subject.memory()?;
     receiver.begin(1);

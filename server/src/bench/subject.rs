@@ -18,6 +18,12 @@ use crate::cli::BenchArgs;
 /// How long a start may take.
 const START: Duration = Duration::from_secs(60);
 
+/// For how long next to no processor is used by a server that is idle.
+const IDLE_FOR: Duration = Duration::from_secs(2);
+
+/// How much of one processor that is at most.
+const IDLE_SHARE: f64 = 0.03;
+
 /// Clock ticks a second in `/proc/<pid>/stat`: 100 on every Linux that Rust runs on.
 const TICKS: f64 = 100.0;
 
@@ -105,6 +111,23 @@ impl Subject {
             Ok(text.parse()?)
         };
         Ok((ticks(11)? + ticks(12)?) / TICKS)
+    }
+
+    /// Waits until it has used next to no processor for a while: what it was given is written out.
+    pub(super) async fn idle(&self, within: Duration) -> Result<()> {
+        let deadline = Instant::now() + within;
+        loop {
+            let used = self.processor()?;
+            sleep(IDLE_FOR).await;
+            let share = (self.processor()? - used) / IDLE_FOR.as_secs_f64();
+            if share < IDLE_SHARE {
+                return Ok(());
+            }
+            ensure!(
+                Instant::now() < deadline,
+                "the server still uses {share:.2} of a processor"
+            );
+        }
     }
 
     /// Resident memory now, and the most so far, in MiB.
