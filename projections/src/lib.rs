@@ -18,4 +18,4 @@ pub use firsts::{KeysError, rebuild_keys};
 pub use fold::TooNew;
 pub use partition::FoldError;
 pub use role::{Config, Deps, Error, GROUP, INBOX_GROUP, Role, Status, build};
-pub use verify::{Rebuilt, Report, VerifyError, rebuild, verify};
+pub use verify::{Rebuilt, Report, VerifyError, fill, rebuild, verify};

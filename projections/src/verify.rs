@@ -117,6 +117,17 @@ pub async fn rebuild(
     views: &Arc<dyn ViewWriter>,
 ) -> Result<Rebuilt, VerifyError> {
     views.clear().await?;
+    fill(log, views).await
+}
+
+/// As [`rebuild`], going on where the rows are instead of forgetting them.
+///
+/// # Errors
+/// As for [`rebuild`].
+pub async fn fill(
+    log: &Arc<dyn EventLog>,
+    views: &Arc<dyn ViewWriter>,
+) -> Result<Rebuilt, VerifyError> {
     let mut ends = BTreeMap::new();
     for info in log.topics().await? {
         let Ok(topic) = info.spec.name.parse::<Topic>() else {

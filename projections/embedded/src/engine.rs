@@ -7,9 +7,7 @@ use bytes::Bytes;
 use fjall::config::{BlockSizePolicy, BloomConstructionPolicy, FilterPolicy, FilterPolicyEntry};
 use fjall::{Database, Keyspace, KeyspaceCreateOptions, OwnedWriteBatch, PersistMode, Readable};
 use projections_port::ViewError;
-
-use crate::encoding::Damage;
-use crate::error::NeedsRebuild;
+use projections_port::encoding::NeedsRebuild;
 
 /// With more than this many bytes in journals, the spaces that hold the oldest one back are written
 /// out. It bounds what a start has to replay into memory.
@@ -209,7 +207,7 @@ impl EngineBatch<'_> {
 
 /// The bounds of what begins with `list`.
 pub(crate) fn list_bounds(list: Vec<u8>) -> (Bound<Vec<u8>>, Bound<Vec<u8>>) {
-    let upper = crate::encoding::key::behind(list.clone());
+    let upper = projections_port::encoding::key::behind(list.clone());
     (
         Bound::Included(list),
         upper.map_or(Bound::Unbounded, Bound::Excluded),
@@ -244,10 +242,4 @@ fn is_passing(error: &fjall::Error) -> bool {
             | fjall::Error::Poisoned
             | fjall::Error::Locked
     )
-}
-
-impl From<Damage> for ViewError {
-    fn from(damage: Damage) -> Self {
-        Self::Damaged(Box::new(NeedsRebuild(damage.to_string())))
-    }
 }

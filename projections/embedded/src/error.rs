@@ -5,11 +5,6 @@ use std::path::PathBuf;
 
 use projections_port::views::BoxError;
 
-/// Rows that can't be read. They are folds of the log: nothing is lost.
-#[derive(Debug, thiserror::Error)]
-#[error("{0}: stop the server and run `postrider views rebuild`")]
-pub(crate) struct NeedsRebuild(pub(crate) String);
-
 /// Views that could not be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {

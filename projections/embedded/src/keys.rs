@@ -9,9 +9,9 @@ use domain::time::Timestamp;
 use parking_lot::Mutex;
 use projections_port::{First, KeyScope, Keys, ViewError};
 
-use crate::encoding::{Damage, first, key};
 use crate::engine::{Layout, Space};
 use crate::slot::Slot;
+use projections_port::encoding::{Damage, first, key};
 
 const FIRSTS: Space = Space(0);
 const MARKS: Space = Space(1);

@@ -8,7 +8,6 @@
 //!   with.
 
 mod directory;
-mod encoding;
 mod engine;
 mod error;
 mod keys;

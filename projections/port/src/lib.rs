@@ -6,6 +6,7 @@
 //! - [`page`]: lists, a page at a time.
 //! - [`keys`]: which records were the first of their idempotency key.
 //! - [`dump`]: every row there is, in one order.
+//! - [`encoding`]: rows as bytes, for stores that keep them so.
 //! - [`memory`]: both in memory, which simulation runs on; [`ledger`], [`selection`] and
 //!   [`walk`] are the parts of a store that every adapter has in common.
 //! - `conformance` (behind the feature of that name): the suite that every adapter passes.
@@ -13,6 +14,7 @@
 #[cfg(feature = "conformance")]
 pub mod conformance;
 pub mod dump;
+pub mod encoding;
 pub mod keys;
 pub mod ledger;
 pub mod memory;

@@ -71,6 +71,12 @@ impl Walk {
         }
     }
 
+    /// How many rows the page has at most.
+    #[must_use]
+    pub const fn limit(&self) -> usize {
+        self.limit
+    }
+
     /// Whether no row can lie between the bounds: such a range makes ordered maps panic.
     #[must_use]
     pub fn is_empty(&self) -> bool {

@@ -10,6 +10,7 @@ mod serve;
 mod values;
 mod views;
 mod which_log;
+mod which_views;
 
 use std::path::PathBuf;
 
@@ -32,6 +33,7 @@ pub(crate) use log::{
 pub(crate) use serve::{DeliveryArgs, RoleName, ServeArgs};
 pub(crate) use views::{ViewsAction, ViewsCommand};
 pub(crate) use which_log::WhichLog;
+pub(crate) use which_views::WhichViews;
 
 const SETTINGS: &str = "\
 Settings:

@@ -3,13 +3,13 @@
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
 use std::path::PathBuf;
-use std::str::FromStr;
 
 use clap::{Args, ValueEnum};
 use ipnet::IpNet;
 
 use super::log::TopicArgs;
 use super::which_log::WhichLog;
+use super::which_views::WhichViews;
 
 /// `postrider serve`
 #[derive(Debug, Args)]
@@ -19,6 +19,7 @@ Examples:
   postrider serve --data /var/lib/postrider --https-only
   postrider serve --allow-network 10.20.0.0/16 --allow-port 8443
   postrider serve --log kafka://broker-1:9092,broker-2:9092 --kafka-replication 3
+  postrider serve --role dispatcher --log kafka://broker-1:9092 --views cql://node-1:9042/postrider
 
 SIGTERM or Ctrl-C: no more requests are taken, what is in flight ends, exit code 0. A second one
 ends at once; what was accepted is in the log either way.")]
@@ -54,15 +55,8 @@ pub(crate) struct ServeArgs {
     pub(crate) role: Vec<RoleName>,
     #[command(flatten)]
     pub(crate) log: WhichLog,
-    /// Where views are kept: `embedded`; others are not supported yet
-    #[arg(
-        long,
-        value_name = "VIEWS",
-        default_value = "embedded",
-        env = "POSTRIDER_VIEWS",
-        hide_env_values = true
-    )]
-    pub(crate) views: ViewStore,
+    #[command(flatten)]
+    pub(crate) views: WhichViews,
     /// What this process is called among others
     #[arg(
         long,
@@ -150,23 +144,4 @@ pub(crate) struct DeliveryArgs {
     /// Refuse endpoints that are not https
     #[arg(long, env = "POSTRIDER_HTTPS_ONLY", hide_env_values = true)]
     pub(crate) https_only: bool,
-}
-
-/// What `--views` says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum ViewStore {
-    /// The store in the data directory.
-    Embedded,
-}
-
-impl FromStr for ViewStore {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        match text {
-            "embedded" => Ok(Self::Embedded),
-            _ if text.starts_with("cql://") => Err("cql:// is not supported yet".to_owned()),
-            _ => Err("views are `embedded`".to_owned()),
-        }
-    }
 }

@@ -5,13 +5,16 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 
 use super::which_log::WhichLog;
+use super::which_views::WhichViews;
 
 /// `postrider views …`
 #[derive(Debug, Args)]
 pub(crate) struct ViewsCommand {
     #[command(flatten)]
     pub(crate) log: WhichLog,
-    /// The data directory; the views are in its folder `views`, the embedded log is in its folder `log`
+    #[command(flatten)]
+    pub(crate) which: WhichViews,
+    /// The data directory; embedded views are in its folder `views`, the embedded log in its folder `log`
     #[arg(
         long,
         global = true,
@@ -25,7 +28,8 @@ pub(crate) struct ViewsCommand {
     pub(crate) action: ViewsAction,
 }
 
-/// What is to be done with the views. No server may run on the data directory meanwhile.
+/// What is to be done with the views. No server may run on embedded ones meanwhile, and none may write
+/// those that are verified.
 #[derive(Clone, Copy, Debug, Subcommand)]
 pub(crate) enum ViewsAction {
     /// Fold the log again and compare every row; fails when one differs

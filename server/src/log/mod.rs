@@ -26,7 +26,7 @@ use crate::output::Output;
 
 pub(crate) use open::{is_empty, open};
 pub(crate) use place::Place;
-pub(crate) use target::Target;
+pub(crate) use target::{Target, is_address};
 pub(crate) use wanted::topics as wanted_topics;
 
 /// Runs one of the commands.

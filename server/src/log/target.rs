@@ -30,7 +30,8 @@ impl FromStr for Target {
     }
 }
 
-fn is_address(broker: &str) -> bool {
+/// Whether it is `host:port`.
+pub(crate) fn is_address(broker: &str) -> bool {
     let fits = |(host, port): (&str, &str)| {
         !host.is_empty()
             && !host.contains(['/', '@', ' '])

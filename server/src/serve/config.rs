@@ -10,9 +10,10 @@ use domain::target::Rules;
 use eventlog_port::TopicSpec;
 
 use super::http::Hosts;
-use crate::cli::{DeliveryArgs, RoleName, ServeArgs, WhichLog};
+use crate::cli::{DeliveryArgs, RoleName, ServeArgs, WhichLog, WhichViews};
 use crate::exit::WrongUse;
 use crate::log::wanted_topics;
+use crate::views::Target;
 
 /// What a server is made from.
 pub(super) struct Config {
@@ -23,6 +24,7 @@ pub(super) struct Config {
     /// Whether the operator named the key file: one that isn't there is a slip then.
     pub(super) key_is_named: bool,
     pub(super) log: WhichLog,
+    pub(super) views: WhichViews,
     pub(super) topics: Vec<TopicSpec>,
     /// What this process does.
     pub(super) roles: BTreeSet<RoleName>,
@@ -55,13 +57,14 @@ impl Config {
         }
         let named = args.secret_key_file;
         Ok(Self {
-            roles: roles(&args.role)?,
+            roles: roles(&args.role, &args.views.views)?,
             instance: args.instance,
             rules: rules(&args.delivery, args.dev),
             concurrency: usize::try_from(args.delivery.concurrency.get())?,
             events_retention: args.topics.retention_events,
             topics: wanted_topics(&args.topics, &args.log.log)?,
             log: args.log,
+            views: args.views,
             listen: args.listen,
             hosts: if is_local {
                 Hosts::Loopback
@@ -78,14 +81,15 @@ impl Config {
 }
 
 /// What the process does: everything, unless somebody says otherwise.
-fn roles(said: &[RoleName]) -> Result<BTreeSet<RoleName>, WrongUse> {
+fn roles(said: &[RoleName], views: &Target) -> Result<BTreeSet<RoleName>, WrongUse> {
     if said.is_empty() {
         return Ok(RoleName::ALL.into());
     }
     let roles: BTreeSet<_> = said.iter().copied().collect();
-    if roles.contains(&RoleName::Api) && !roles.contains(&RoleName::Projections) {
+    let is_alone = roles.contains(&RoleName::Api) && !roles.contains(&RoleName::Projections);
+    if is_alone && *views == Target::Embedded {
         let said = "--role api needs --role projections in the same process: the embedded views \
-                    belong to one process, and nobody else would fill them";
+                    belong to one process, and nobody else would fill them. --views cql://… are shared";
         return Err(WrongUse(said.to_owned()));
     }
     Ok(roles)
@@ -110,10 +114,16 @@ mod tests {
 
     #[test]
     fn an_api_without_views_to_read_is_refused() {
-        assert_eq!(roles(&[]).unwrap().len(), RoleName::ALL.len());
-        assert!(roles(&[RoleName::Api]).is_err());
-        assert!(roles(&[RoleName::Api, RoleName::Projections]).is_ok());
-        assert!(roles(&[RoleName::Ingest, RoleName::Dispatcher]).is_ok());
+        assert_eq!(
+            roles(&[], &Target::Embedded).unwrap().len(),
+            RoleName::ALL.len()
+        );
+        let embedded = |said: &[RoleName]| roles(said, &Target::Embedded).is_ok();
+        assert!(!embedded(&[RoleName::Api]));
+        assert!(embedded(&[RoleName::Api, RoleName::Projections]));
+        assert!(embedded(&[RoleName::Ingest, RoleName::Dispatcher]));
+        let shared = "cql://a:9042/x".parse().unwrap();
+        assert!(roles(&[RoleName::Api], &shared).is_ok());
     }
 
     #[test]

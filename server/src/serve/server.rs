@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use axum::Router;
-use projections_embedded::Store;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::registry::Registry;
 use tokio::net::TcpListener;
@@ -18,6 +17,7 @@ use super::probes::{ControlProbe, LogProbe};
 use super::roles::Roles;
 use super::signals::Signals;
 use super::storage::Storage;
+use crate::views::Stores;
 
 /// How long the rest may take to stop once a role has failed.
 const AFTER_FAILURE: Duration = Duration::from_secs(5);
@@ -28,7 +28,7 @@ pub(super) struct Server {
     doors: Roles,
     workers: Roles,
     ground: Roles,
-    views: Arc<Store>,
+    views: Stores,
     draining: CancellationToken,
     drain: Duration,
 }
@@ -142,8 +142,7 @@ impl Server {
         let doors = self.doors.drain(left()).await.context("the last requests");
         let workers = self.workers.drain(left()).await;
         let ground = self.ground.drain(left()).await;
-        let views = Arc::clone(&self.views);
-        tokio::task::spawn_blocking(move || views.close()).await?;
+        self.views.close().await?;
         doors.and(workers).and(ground)
     }
 }

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use anyhow::{Context, Result};
 use domain::time::Clock;
 use eventlog_port::{EventLog, TopicPartition};
-use projections_embedded::Store;
 use schemas::topics::Topic;
 
 use super::config::Config;
@@ -13,6 +12,7 @@ use super::key_file::{self, Key};
 use crate::chance::SystemChance;
 use crate::clock::SystemClock;
 use crate::log::{self, Target};
+use crate::views::Stores;
 
 /// The name under which the log is held: whoever comes second is told it.
 const HOLDER: &str = "postrider serve";
@@ -22,7 +22,7 @@ pub(super) struct Storage {
     pub(super) clock: Arc<dyn Clock>,
     pub(super) log: Arc<dyn EventLog>,
     pub(super) key: Key,
-    pub(super) views: Arc<Store>,
+    pub(super) views: Stores,
 }
 
 impl Storage {
@@ -41,7 +41,7 @@ impl Storage {
             .await
             .context("the topics of the log")?;
         let key = key(config, log.as_ref()).await?;
-        let views = views(config, &log).await?;
+        let views = views(config, &log, &clock).await?;
         Ok(Self {
             clock,
             log,
@@ -53,13 +53,12 @@ impl Storage {
 
 /// Opens the views. Idempotency keys that were lost are read out of the log before anything is judged
 /// by them; lost rows are folded again as the server runs.
-async fn views(config: &Config, log: &Arc<dyn EventLog>) -> Result<Arc<Store>> {
-    let wanted = crate::views::config(&config.data, HOLDER);
-    let store = tokio::task::spawn_blocking(move || Store::open(&wanted)).await??;
-    if let Some(rows) = crate::views::fold_keys(log, &store).await? {
+async fn views(config: &Config, log: &Arc<dyn EventLog>, clock: &Arc<dyn Clock>) -> Result<Stores> {
+    let stores = Stores::open(&config.views, &config.data, HOLDER, Arc::clone(clock)).await?;
+    if let Some(rows) = stores.fold_keys(log).await? {
         tracing::info!(rows, "idempotency keys read out of the log");
     }
-    Ok(Arc::new(store))
+    Ok(stores)
 }
 
 /// A key is made only where nothing has been sealed yet.

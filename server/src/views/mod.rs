@@ -1,17 +1,24 @@
-//! `postrider views`: the views against the log, while no server runs.
+//! Views, whichever store keeps them, and `postrider views`: the views against the log.
+
+mod stores;
+mod target;
 
 use std::path::Path;
 use std::sync::Arc;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
+use domain::time::Clock;
 use eventlog_port::EventLog;
-use projections_embedded::{Config, Rebuilding, Scratch, Store};
-use projections_port::{Keys, ViewWriter};
+use projections_embedded::{Config, Rebuilding, Scratch};
+use projections_port::ViewWriter;
 
 use crate::cli::{ViewsAction, ViewsCommand};
 use crate::clock::SystemClock;
-use crate::log::{self, Target};
+use crate::log;
 use crate::output::Output;
+
+pub(crate) use stores::Stores;
+pub(crate) use target::Target;
 
 /// Differences that are printed; the rest are counted.
 const SHOWN: u64 = 100;
@@ -27,30 +34,39 @@ pub(crate) async fn run(command: ViewsCommand, output: &mut Output) -> Result<()
     }
 }
 
-/// The folder of the views in a data directory.
-pub(crate) fn config(data: &Path, holder: &str) -> Config {
+/// The embedded views in a data directory.
+fn embedded_config(data: &Path, holder: &str) -> Config {
     let mut config = Config::new(data.join("views"));
     holder.clone_into(&mut config.holder);
     config
 }
 
 async fn verify(command: &ViewsCommand, output: &mut Output) -> Result<()> {
-    let data = &command.data;
     let holder = "postrider views verify";
     let log = open_log(command, holder).await?;
-    let config = config(data, holder);
-    let store = blocking(move || Store::open(&config)).await?;
-    let folder = data.join("views-compared");
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let stores = Stores::open(&command.which, &command.data, holder, clock).await?;
+    let checked = compare(command, &log, &stores.views(), output).await;
+    stores.close().await?;
+    checked
+}
+
+/// Folds the log once more, compares every row, and prints each that differs.
+async fn compare(
+    command: &ViewsCommand,
+    log: &Arc<dyn EventLog>,
+    views: &Arc<dyn ViewWriter>,
+    output: &mut Output,
+) -> Result<()> {
+    let folder = command.data.join("views-compared");
     let scratch = blocking(move || Scratch::make(folder, SCRATCH_CACHE)).await?;
-    let views: Arc<dyn ViewWriter> = store.views();
     let mut differences = Vec::new();
     let told = |difference: projections::Difference| {
         if (differences.len() as u64) < SHOWN {
             differences.push(difference.to_string());
         }
     };
-    let report = projections::verify(&log, &views, &scratch.views(), told).await?;
-    store.close();
+    let report = projections::verify(log, views, &scratch.views(), told).await?;
     differences.iter().try_for_each(|line| output.line(line))?;
     let (compared, passed_over) = (report.compared, report.passed_over);
     if report.differences > 0 {
@@ -70,18 +86,30 @@ async fn verify(command: &ViewsCommand, output: &mut Output) -> Result<()> {
 }
 
 async fn rebuild(command: &ViewsCommand, output: &mut Output) -> Result<()> {
-    let data = &command.data;
     let holder = "postrider views rebuild";
     let log = open_log(command, holder).await?;
-    let config = config(data, holder);
-    let opening = config.clone();
-    let rebuilding = blocking(move || Rebuilding::begin(&opening)).await?;
-    let rebuilt = projections::rebuild(&log, &rebuilding.views()).await?;
-    blocking(move || rebuilding.finish()).await?;
-    let store = blocking(move || Store::open(&config)).await?;
-    let keys = fold_keys(&log, &store).await?;
-    store.close();
-    let records: u64 = rebuilt.folded.values().sum();
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let records = match stores::cql_config(&command.which)? {
+        Some(config) => {
+            let rebuilding = projections_scylla::Rebuilding::begin(&config, Arc::clone(&clock));
+            let rebuilding = rebuilding.await?;
+            let views: Arc<dyn ViewWriter> = rebuilding.views();
+            let rebuilt = projections::fill(&log, &views).await?;
+            compare(command, &log, &views, output).await?;
+            rebuilding.finish().await?;
+            rebuilt.folded.values().sum::<u64>()
+        }
+        None => {
+            let config = embedded_config(&command.data, holder);
+            let rebuilding = blocking(move || Rebuilding::begin(&config)).await?;
+            let rebuilt = projections::rebuild(&log, &rebuilding.views()).await?;
+            blocking(move || rebuilding.finish()).await?;
+            rebuilt.folded.values().sum()
+        }
+    };
+    let stores = Stores::open(&command.which, &command.data, holder, clock).await?;
+    let keys = stores.fold_keys(&log).await?;
+    stores.close().await?;
     output.line(&format!("the views are made anew, from {records} records"))?;
     if let Some(keys) = keys {
         output.line(&format!("so are {keys} idempotency keys"))?;
@@ -89,28 +117,11 @@ async fn rebuild(command: &ViewsCommand, output: &mut Output) -> Result<()> {
     Ok(())
 }
 
-/// Folds idempotency keys out of the log where the keyed store is new or was lost, and says how many.
-/// Before any router runs.
-///
-/// # Errors
-/// When the log or the store fails.
-pub(crate) async fn fold_keys(log: &Arc<dyn EventLog>, store: &Store) -> Result<Option<u64>> {
-    if store.keys_are_whole()? {
-        return Ok(None);
-    }
-    let keys: Arc<dyn Keys> = store.keys();
-    let rows = projections::rebuild_keys(log, &keys)
-        .await
-        .context("idempotency keys out of the log")?;
-    store.keys_were_folded()?;
-    Ok(Some(rows))
-}
-
 async fn open_log(command: &ViewsCommand, holder: &str) -> Result<Arc<dyn EventLog>> {
     let ViewsCommand {
         log: which, data, ..
     } = command;
-    if which.log == Target::Embedded && log::is_empty(&data.join("log")) {
+    if which.log == log::Target::Embedded && log::is_empty(&data.join("log")) {
         bail!(
             "there is no log in {}; --data names another place",
             data.join("log").display()

@@ -6,8 +6,8 @@ use bytes::Bytes;
 use projections_port::{Row, RowKey, ViewError};
 
 use super::{DELIVERIES, EVENTS, Rows, STATE};
-use crate::encoding::{Damage, delivery, event, key, state};
 use crate::engine::{Space, list_bounds};
+use projections_port::encoding::{Damage, delivery, event, key, state};
 
 /// Kinds of rows, in the order in which they come.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

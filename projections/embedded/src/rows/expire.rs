@@ -11,8 +11,8 @@ use schemas::text::TenantId;
 
 use super::write::{put_moved, remove_delivery};
 use super::{DELIVERIES, EVENT_IDS, EVENTS, Rows, STATE};
-use crate::encoding::{delivery, event, key, state};
 use crate::engine::{Engine, EngineBatch, Snapshot, Space, list_bounds};
+use projections_port::encoding::{delivery, event, key, state};
 
 /// What is old, up to a number of rows.
 struct Old {

@@ -16,9 +16,9 @@ use projections_port::{Progress, ViewError};
 use schemas::topics::Topic;
 use tokio::sync::watch;
 
-use crate::encoding::{key, state};
 use crate::engine::{Engine, Layout, Space};
 use crate::slot::Slot;
+use projections_port::encoding::{key, state};
 
 /// Events, by tenant and time.
 const EVENTS: Space = Space(0);

@@ -16,8 +16,8 @@ use schemas::text::TenantId;
 use schemas::topics::Topic;
 
 use super::{BY_ENDPOINT, DELIVERIES, DELIVERY_IDS, EVENT_IDS, EVENTS, Rows, STATE};
-use crate::encoding::{Damage, delivery, event, key, state};
 use crate::engine::{Snapshot, Space, list_bounds};
+use projections_port::encoding::{Damage, delivery, event, key, state};
 
 /// How many events of one id are looked through for the one that isn't a repeat.
 const REPEATS: usize = 1_000;

@@ -12,8 +12,8 @@ use schemas::topics::Topic;
 
 use super::read::{Found, find};
 use super::{BY_ENDPOINT, DELIVERIES, DELIVERY_IDS, EVENT_IDS, EVENTS, Rows, STATE};
-use crate::encoding::{delivery, event, key, state};
 use crate::engine::{Engine, EngineBatch};
+use projections_port::encoding::{delivery, event, key, state};
 
 /// A batch under way.
 struct Writing<'a> {

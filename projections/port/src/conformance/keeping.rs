@@ -217,7 +217,7 @@ pub async fn what_is_only_routed_gives_way(fixture: &dyn Fixture) {
     let known = delivered(routed(1));
     let first = Batch {
         deliveries: vec![change(None, known.clone())],
-        routed: vec![routed(2), routed(3)],
+        routed: vec![routed(1), routed(2), routed(3)],
         ..Batch::default()
     };
     views.write(first).await.unwrap();

@@ -1,6 +1,6 @@
 //! The row of an event. Its key has tenant and acceptance.
 
-use projections_port::{Cursor, Ending, EventRow};
+use crate::{Cursor, Ending, EventRow};
 use schemas::ids::EventId;
 use schemas::text::TenantId;
 
@@ -14,7 +14,7 @@ const DUPLICATE: u8 = 1;
 const CONFLICT: u8 = 2;
 
 /// The row's value.
-pub(crate) fn encode(row: &EventRow) -> Vec<u8> {
+pub fn encode(row: &EventRow) -> Vec<u8> {
     let mut to = Writer::new();
     to.text(row.id.as_str());
     to.text(row.event_type.as_str());
@@ -45,7 +45,7 @@ pub(crate) fn encode(row: &EventRow) -> Vec<u8> {
 }
 
 /// The row back.
-pub(crate) fn decode(tenant: TenantId, cursor: Cursor, value: &[u8]) -> Result<EventRow, Damage> {
+pub fn decode(tenant: TenantId, cursor: Cursor, value: &[u8]) -> Result<EventRow, Damage> {
     let mut from = Reader::new(value)?;
     let row = EventRow {
         tenant,

@@ -1,13 +1,13 @@
 //! The row of a record that was the first of its idempotency key.
 
+use crate::First;
 use domain::time::Timestamp;
-use projections_port::First;
 
 use super::Damage;
 use super::bytes::{Reader, Writer};
 
 /// The row's value; the offset is in its key.
-pub(crate) fn encode(row: &First) -> Vec<u8> {
+pub fn encode(row: &First) -> Vec<u8> {
     let mut to = Writer::new();
     to.signed(row.appended_at.as_millis());
     to.raw(&row.payload_sha256);
@@ -16,7 +16,7 @@ pub(crate) fn encode(row: &First) -> Vec<u8> {
 }
 
 /// The row back.
-pub(crate) fn decode(offset: u64, value: &[u8]) -> Result<First, Damage> {
+pub fn decode(offset: u64, value: &[u8]) -> Result<First, Damage> {
     let mut from = Reader::new(value)?;
     let row = First {
         offset,

@@ -5,26 +5,36 @@ use std::str::FromStr;
 use super::{Damage, VERSION};
 
 /// A value under way.
-pub(crate) struct Writer(Vec<u8>);
+#[derive(Debug)]
+pub struct Writer(Vec<u8>);
+
+impl Default for Writer {
+    fn default() -> Self {
+        Self::new()
+    }
+}
 
 impl Writer {
     /// An empty value of the version of today.
-    pub(crate) fn new() -> Self {
+    #[must_use]
+    pub fn new() -> Self {
         let mut bytes = Vec::with_capacity(256);
         bytes.push(VERSION);
         Self(bytes)
     }
 
-    pub(crate) fn byte(&mut self, byte: u8) {
+    /// One byte.
+    pub fn byte(&mut self, byte: u8) {
         self.0.push(byte);
     }
 
-    pub(crate) fn raw(&mut self, bytes: &[u8]) {
+    /// Bytes whose number is known.
+    pub fn raw(&mut self, bytes: &[u8]) {
         self.0.extend_from_slice(bytes);
     }
 
     /// Seven bits a byte, the lowest first (LEB128).
-    pub(crate) fn number(&mut self, mut number: u64) {
+    pub fn number(&mut self, mut number: u64) {
         while number >= 0x80 {
             self.0.push((number as u8) | 0x80);
             number >>= 7;
@@ -33,30 +43,35 @@ impl Writer {
     }
 
     /// The sign in the lowest bit, so that small numbers of either sign are short.
-    pub(crate) fn signed(&mut self, number: i64) {
+    pub fn signed(&mut self, number: i64) {
         self.number(((number << 1) ^ (number >> 63)).cast_unsigned());
     }
 
-    pub(crate) fn bytes(&mut self, bytes: &[u8]) {
+    /// Bytes behind their number.
+    pub fn bytes(&mut self, bytes: &[u8]) {
         self.number(bytes.len() as u64);
         self.raw(bytes);
     }
 
-    pub(crate) fn text(&mut self, text: &str) {
+    /// A text behind its length.
+    pub fn text(&mut self, text: &str) {
         self.bytes(text.as_bytes());
     }
 
-    pub(crate) fn finish(self) -> Vec<u8> {
+    /// The value.
+    #[must_use]
+    pub fn finish(self) -> Vec<u8> {
         self.0
     }
 }
 
-/// A value being read.
-pub(crate) struct Reader<'a>(&'a [u8]);
+/// A value being read. Whatever it can't read is an error, and nothing is read after one.
+#[derive(Debug)]
+pub struct Reader<'a>(&'a [u8]);
 
 impl<'a> Reader<'a> {
     /// Begins behind the version.
-    pub(crate) const fn new(bytes: &'a [u8]) -> Result<Self, Damage> {
+    pub const fn new(bytes: &'a [u8]) -> Result<Self, Damage> {
         match bytes {
             [VERSION, rest @ ..] => Ok(Self(rest)),
             [other, ..] => Err(Damage::Version(*other)),
@@ -64,19 +79,22 @@ impl<'a> Reader<'a> {
         }
     }
 
-    pub(crate) fn byte(&mut self) -> Result<u8, Damage> {
+    /// One byte.
+    pub fn byte(&mut self) -> Result<u8, Damage> {
         let (byte, rest) = self.0.split_first().ok_or(Damage::Short)?;
         self.0 = rest;
         Ok(*byte)
     }
 
-    pub(crate) fn raw<const N: usize>(&mut self) -> Result<[u8; N], Damage> {
+    /// Bytes whose number is known.
+    pub fn raw<const N: usize>(&mut self) -> Result<[u8; N], Damage> {
         let (front, rest) = self.0.split_first_chunk::<N>().ok_or(Damage::Short)?;
         self.0 = rest;
         Ok(*front)
     }
 
-    pub(crate) fn number(&mut self) -> Result<u64, Damage> {
+    /// A number (LEB128).
+    pub fn number(&mut self) -> Result<u64, Damage> {
         let mut number = 0;
         for shift in (0..64).step_by(7) {
             let byte = self.byte()?;
@@ -93,32 +111,36 @@ impl<'a> Reader<'a> {
     }
 
     /// A number that fits a smaller type.
-    pub(crate) fn small<T: TryFrom<u64>>(&mut self) -> Result<T, Damage> {
+    pub fn small<T: TryFrom<u64>>(&mut self) -> Result<T, Damage> {
         T::try_from(self.number()?).map_err(|_| Damage::Value("a number"))
     }
 
-    pub(crate) fn signed(&mut self) -> Result<i64, Damage> {
+    /// A number with a sign.
+    pub fn signed(&mut self) -> Result<i64, Damage> {
         let number = self.number()?;
         Ok((number >> 1).cast_signed() ^ -((number & 1).cast_signed()))
     }
 
-    pub(crate) fn bytes(&mut self) -> Result<&'a [u8], Damage> {
+    /// Bytes behind their number.
+    pub fn bytes(&mut self) -> Result<&'a [u8], Damage> {
         let length = self.small::<usize>()?;
         let (front, rest) = self.0.split_at_checked(length).ok_or(Damage::Short)?;
         self.0 = rest;
         Ok(front)
     }
 
-    pub(crate) fn str(&mut self) -> Result<&'a str, Damage> {
+    /// A text behind its length.
+    pub fn str(&mut self) -> Result<&'a str, Damage> {
         std::str::from_utf8(self.bytes()?).map_err(|_| Damage::Value("a text"))
     }
 
-    pub(crate) fn text<T: FromStr>(&mut self) -> Result<T, Damage> {
+    /// A text of a kind.
+    pub fn text<T: FromStr>(&mut self) -> Result<T, Damage> {
         self.str()?.parse().map_err(|_| Damage::Value("a text"))
     }
 
     /// There is nothing more.
-    pub(crate) const fn end(self) -> Result<(), Damage> {
+    pub const fn end(self) -> Result<(), Damage> {
         if self.0.is_empty() {
             Ok(())
         } else {

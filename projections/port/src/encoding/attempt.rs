@@ -1,8 +1,8 @@
 //! One attempt of a delivery.
 
+use crate::AttemptRow;
 use bytes::Bytes;
 use domain::time::Timestamp;
-use projections_port::AttemptRow;
 use schemas::attempt::{Attempt, AttemptError, AttemptResult, ErrorClass};
 use schemas::origin::Position;
 use schemas::scalar::{At, Blob};
@@ -18,7 +18,7 @@ const HAS_BODY: u8 = 1 << 3;
 const HAS_ADDRESS: u8 = 1 << 4;
 
 /// Writes `row`; times are told from `base`.
-pub(crate) fn write(row: &AttemptRow, base: Timestamp, to: &mut Writer) {
+pub fn write(row: &AttemptRow, base: Timestamp, to: &mut Writer) {
     let attempt = &row.attempt;
     let flag = |is: bool, flag: u8| if is { flag } else { 0 };
     to.byte(
@@ -61,7 +61,7 @@ pub(crate) fn write(row: &AttemptRow, base: Timestamp, to: &mut Writer) {
 }
 
 /// Reads what [`write`] wrote.
-pub(crate) fn read(base: Timestamp, from: &mut Reader<'_>) -> Result<AttemptRow, Damage> {
+pub fn read(base: Timestamp, from: &mut Reader<'_>) -> Result<AttemptRow, Damage> {
     let flags = from.byte()?;
     let epoch = from.number()?;
     let place = read_position(from)?;
@@ -129,7 +129,7 @@ fn read_error(from: &mut Reader<'_>) -> Result<AttemptError, Damage> {
 }
 
 /// As many as it says there are.
-pub(crate) fn many<T>(
+pub fn many<T>(
     from: &mut Reader<'_>,
     read: impl Fn(&mut Reader<'_>) -> Result<T, Damage>,
 ) -> Result<Vec<T>, Damage> {
@@ -138,25 +138,25 @@ pub(crate) fn many<T>(
 }
 
 /// A moment near `base`.
-pub(crate) fn write_time(at: Timestamp, base: Timestamp, to: &mut Writer) {
+pub fn write_time(at: Timestamp, base: Timestamp, to: &mut Writer) {
     to.signed(at.as_millis().wrapping_sub(base.as_millis()));
 }
 
 /// The moment back.
-pub(crate) fn read_time(base: Timestamp, from: &mut Reader<'_>) -> Result<Timestamp, Damage> {
+pub fn read_time(base: Timestamp, from: &mut Reader<'_>) -> Result<Timestamp, Damage> {
     let millis = base.as_millis().wrapping_add(from.signed()?);
     Ok(Timestamp::from_millis(millis))
 }
 
 /// A place in the log.
-pub(crate) fn write_position(position: &Position, to: &mut Writer) {
+pub fn write_position(position: &Position, to: &mut Writer) {
     write_topic(position.topic, to);
     to.number(u64::from(position.partition));
     to.number(position.offset);
 }
 
 /// The place back.
-pub(crate) fn read_position(from: &mut Reader<'_>) -> Result<Position, Damage> {
+pub fn read_position(from: &mut Reader<'_>) -> Result<Position, Damage> {
     Ok(Position {
         topic: read_topic(from)?,
         partition: from.small()?,
@@ -178,7 +178,7 @@ const TOPICS: [Topic; 9] = [
 const RETRY: u8 = TOPICS.len() as u8;
 
 /// A topic.
-pub(crate) fn write_topic(topic: Topic, to: &mut Writer) {
+pub fn write_topic(topic: Topic, to: &mut Writer) {
     if let Topic::Retry(tier) = topic {
         to.byte(RETRY);
         return to.number(u64::from(tier.as_millis()));
@@ -188,7 +188,7 @@ pub(crate) fn write_topic(topic: Topic, to: &mut Writer) {
 }
 
 /// The topic back.
-pub(crate) fn read_topic(from: &mut Reader<'_>) -> Result<Topic, Damage> {
+pub fn read_topic(from: &mut Reader<'_>) -> Result<Topic, Damage> {
     let code = from.byte()?;
     if code == RETRY {
         let tier = Tier::from_millis(from.small()?).ok_or(Damage::Value("a tier"))?;

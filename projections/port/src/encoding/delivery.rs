@@ -1,6 +1,6 @@
 //! The row of a delivery. Its key has tenant, acceptance and id.
 
-use projections_port::{Cursor, DeliveryRow, DeliveryState};
+use crate::{Cursor, DeliveryRow, DeliveryState};
 use schemas::dead_letter::DeadLetterReason;
 use schemas::ids::ReplayId;
 use schemas::origin::Run;
@@ -13,7 +13,7 @@ use super::bytes::{Reader, Writer};
 use super::key::endpoint_of;
 
 /// The row's value.
-pub(crate) fn encode(row: &DeliveryRow) -> Vec<u8> {
+pub fn encode(row: &DeliveryRow) -> Vec<u8> {
     let mut to = Writer::new();
     write_state(row, &mut to);
     to.raw(row.endpoint.uuid().as_bytes());
@@ -37,11 +37,7 @@ pub(crate) fn encode(row: &DeliveryRow) -> Vec<u8> {
 }
 
 /// The row back.
-pub(crate) fn decode(
-    tenant: TenantId,
-    cursor: Cursor,
-    value: &[u8],
-) -> Result<DeliveryRow, Damage> {
+pub fn decode(tenant: TenantId, cursor: Cursor, value: &[u8]) -> Result<DeliveryRow, Damage> {
     let mut from = Reader::new(value)?;
     let accepted_at = cursor.accepted_at;
     let state = read_state(cursor, &mut from)?;
@@ -131,7 +127,7 @@ fn read_state(cursor: Cursor, from: &mut Reader<'_>) -> Result<DeliveryState, Da
 }
 
 /// Endpoint and state alone, which are all that counting needs.
-pub(crate) fn counted(
+pub fn counted(
     cursor: Cursor,
     value: &[u8],
 ) -> Result<(schemas::ids::EndpointId, DeliveryState), Damage> {

@@ -1,7 +1,7 @@
 //! Keys. A list is what begins with its owner; within it bytes sort as cursors do.
 
+use crate::{Cursor, KeyScope};
 use domain::time::Timestamp;
-use projections_port::{Cursor, KeyScope};
 use schemas::ids::{DeliveryId, EndpointId, EventId};
 use schemas::origin::{Acceptance, Position};
 use schemas::text::TenantId;
@@ -17,7 +17,7 @@ const EVENT: usize = 8 + 1 + 4 + 8;
 const DELIVERY: usize = EVENT + 16;
 
 /// What every key of `tenant`'s begins with: no tenant has a NUL.
-pub(crate) fn tenant(tenant: &TenantId) -> Vec<u8> {
+pub fn tenant(tenant: &TenantId) -> Vec<u8> {
     let text = tenant.as_str().as_bytes();
     let mut key = Vec::with_capacity(text.len() + 1 + DELIVERY);
     key.extend_from_slice(text);
@@ -26,24 +26,24 @@ pub(crate) fn tenant(tenant: &TenantId) -> Vec<u8> {
 }
 
 /// What every key of an endpoint's begins with.
-pub(crate) fn endpoint(endpoint: &EndpointId) -> Vec<u8> {
+pub fn endpoint(endpoint: &EndpointId) -> Vec<u8> {
     let mut key = Vec::with_capacity(16 + DELIVERY);
     key.extend_from_slice(endpoint.uuid().as_bytes());
     key
 }
 
 /// A row's key in its tenant's list.
-pub(crate) fn in_tenant(of: &TenantId, cursor: &Cursor) -> Vec<u8> {
+pub fn in_tenant(of: &TenantId, cursor: &Cursor) -> Vec<u8> {
     with(tenant(of), cursor)
 }
 
 /// A row's key in its endpoint's list.
-pub(crate) fn in_endpoint(of: &EndpointId, cursor: &Cursor) -> Vec<u8> {
+pub fn in_endpoint(of: &EndpointId, cursor: &Cursor) -> Vec<u8> {
     with(endpoint(of), cursor)
 }
 
 /// What the keys of an event id's places begin with: no event id has a NUL.
-pub(crate) fn event_id(of: &TenantId, id: &EventId) -> Vec<u8> {
+pub fn event_id(of: &TenantId, id: &EventId) -> Vec<u8> {
     let mut key = tenant(of);
     key.extend_from_slice(id.as_str().as_bytes());
     key.push(0);
@@ -51,7 +51,7 @@ pub(crate) fn event_id(of: &TenantId, id: &EventId) -> Vec<u8> {
 }
 
 /// `list` with a cursor behind it.
-pub(crate) fn with(mut list: Vec<u8>, cursor: &Cursor) -> Vec<u8> {
+pub fn with(mut list: Vec<u8>, cursor: &Cursor) -> Vec<u8> {
     let Position {
         topic,
         partition,
@@ -68,17 +68,17 @@ pub(crate) fn with(mut list: Vec<u8>, cursor: &Cursor) -> Vec<u8> {
 }
 
 /// A moment as bytes that sort as moments do.
-pub(crate) const fn time(at: Timestamp) -> [u8; 8] {
+pub const fn time(at: Timestamp) -> [u8; 8] {
     (at.as_millis() ^ i64::MIN).to_be_bytes()
 }
 
 /// The moment back.
-pub(crate) const fn time_of(bytes: [u8; 8]) -> Timestamp {
+pub const fn time_of(bytes: [u8; 8]) -> Timestamp {
     Timestamp::from_millis(i64::from_be_bytes(bytes) ^ i64::MIN)
 }
 
 /// The first key behind all that begin with `list`; `None` when there is none.
-pub(crate) fn behind(mut list: Vec<u8>) -> Option<Vec<u8>> {
+pub fn behind(mut list: Vec<u8>) -> Option<Vec<u8>> {
     while let Some(last) = list.pop() {
         if last < u8::MAX {
             list.push(last + 1);
@@ -89,19 +89,19 @@ pub(crate) fn behind(mut list: Vec<u8>) -> Option<Vec<u8>> {
 }
 
 /// The cursor that a key ends with, behind the `list` bytes of what owns it.
-pub(crate) fn cursor_behind(key: &[u8], list: usize) -> Result<Cursor, Damage> {
+pub fn cursor_behind(key: &[u8], list: usize) -> Result<Cursor, Damage> {
     cursor(key.get(list..).ok_or(Damage::Short)?)
 }
 
 /// Tenant and cursor of a key in a tenant's list.
-pub(crate) fn tenant_and_cursor(key: &[u8]) -> Result<(TenantId, Cursor), Damage> {
+pub fn tenant_and_cursor(key: &[u8]) -> Result<(TenantId, Cursor), Damage> {
     let end = key.iter().position(|byte| *byte == 0);
     let end = end.ok_or(Damage::Value("a tenant"))?;
     Ok((tenant_of(&key[..end])?, cursor(&key[end + 1..])?))
 }
 
 /// The tenant whose name `bytes` are.
-pub(crate) fn tenant_of(bytes: &[u8]) -> Result<TenantId, Damage> {
+pub fn tenant_of(bytes: &[u8]) -> Result<TenantId, Damage> {
     let text = std::str::from_utf8(bytes).map_err(|_| Damage::Value("a tenant"))?;
     text.parse().map_err(|_| Damage::Value("a tenant"))
 }
@@ -139,17 +139,17 @@ fn uuid(bytes: &[u8]) -> Result<Uuid, Damage> {
 }
 
 /// The delivery whose id `bytes` are.
-pub(crate) fn delivery_of(bytes: &[u8]) -> Result<DeliveryId, Damage> {
+pub fn delivery_of(bytes: &[u8]) -> Result<DeliveryId, Damage> {
     DeliveryId::try_from(uuid(bytes)?).map_err(|_| Damage::Value("an id"))
 }
 
 /// The endpoint whose id `bytes` are.
-pub(crate) fn endpoint_of(bytes: &[u8]) -> Result<EndpointId, Damage> {
+pub fn endpoint_of(bytes: &[u8]) -> Result<EndpointId, Damage> {
     EndpointId::try_from(uuid(bytes)?).map_err(|_| Damage::Value("an id"))
 }
 
 /// What the rows of an idempotency key begin with: a hash, since a key may have 2,200 bytes of any kind.
-pub(crate) fn scope(of: &KeyScope) -> Vec<u8> {
+pub fn scope(of: &KeyScope) -> Vec<u8> {
     let mut hash = Sha256::new();
     hash.update(of.tenant.as_str());
     hash.update([0]);
@@ -162,7 +162,7 @@ pub(crate) fn scope(of: &KeyScope) -> Vec<u8> {
 
 #[cfg(test)]
 mod tests {
-    use projections_port::conformance::samples::{delivery, endpoint as sample_endpoint, tenant};
+    use crate::conformance::samples::{delivery, endpoint as sample_endpoint, tenant};
 
     use super::*;
 

@@ -1,19 +1,20 @@
-//! How rows lie in the store: keys that sort as lists go, values behind a version.
+//! Rows as bytes, for stores that keep them so: keys that sort as lists go, values behind a version.
+//! What can't be read is [`Damage`].
 
-pub(crate) mod attempt;
-pub(crate) mod bytes;
-pub(crate) mod delivery;
-pub(crate) mod event;
-pub(crate) mod first;
-pub(crate) mod key;
-pub(crate) mod state;
+pub mod attempt;
+pub mod bytes;
+pub mod delivery;
+pub mod event;
+pub mod first;
+pub mod key;
+pub mod state;
 
 /// The version in front of every value.
 const VERSION: u8 = 1;
 
 /// A stored row that is not as it was written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum Damage {
+pub enum Damage {
     /// It ends too early.
     #[error("a stored row ends too early")]
     Short,
@@ -29,4 +30,15 @@ pub(crate) enum Damage {
     /// A row that another names isn't there.
     #[error("a row that is listed isn't there")]
     Missing,
+}
+
+/// Rows that can't be read. They are folds of the log: nothing is lost.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}: stop the server and run `postrider views rebuild`")]
+pub struct NeedsRebuild(pub String);
+
+impl From<Damage> for crate::ViewError {
+    fn from(damage: Damage) -> Self {
+        Self::Damaged(Box::new(NeedsRebuild(damage.to_string())))
+    }
 }

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use crate::{Accounting, EndpointRow, MinuteRow, Progress, Undelivered};
 use domain::time::Timestamp;
-use projections_port::{Accounting, EndpointRow, MinuteRow, Progress, Undelivered};
 use schemas::attempts::CircuitState;
 use schemas::ids::EndpointId;
 use schemas::text::TenantId;
@@ -13,24 +13,24 @@ use super::Damage;
 use super::bytes::{Reader, Writer};
 use super::{attempt, key};
 
-/// What a key of this space begins with. In the order of [`RowKey`](projections_port::RowKey).
-pub(crate) const MINUTE: u8 = 1;
+/// What a key of this space begins with. In the order of [`RowKey`](crate::RowKey).
+pub const MINUTE: u8 = 1;
 /// As [`MINUTE`].
-pub(crate) const ENDPOINT: u8 = 2;
+pub const ENDPOINT: u8 = 2;
 /// As [`MINUTE`].
-pub(crate) const ACCOUNTING: u8 = 3;
+pub const ACCOUNTING: u8 = 3;
 /// As [`MINUTE`].
-pub(crate) const UNDELIVERED: u8 = 4;
+pub const UNDELIVERED: u8 = 4;
 /// As [`MINUTE`].
-pub(crate) const PROGRESS: u8 = 5;
+pub const PROGRESS: u8 = 5;
 
 /// What was last told to be forgotten.
-pub(crate) const EXPIRED_KEY: &[u8] = &[6];
+pub const EXPIRED_KEY: &[u8] = &[6];
 /// There while rows are being cleared.
-pub(crate) const CLEARING_KEY: &[u8] = &[7];
+pub const CLEARING_KEY: &[u8] = &[7];
 
 /// The key of a minute, or of its endpoint's first.
-pub(crate) fn minute_key(endpoint: &EndpointId, minute: Option<Timestamp>) -> Vec<u8> {
+pub fn minute_key(endpoint: &EndpointId, minute: Option<Timestamp>) -> Vec<u8> {
     let mut key = endpoint_key(endpoint);
     key[0] = MINUTE;
     key.extend(minute.into_iter().flat_map(key::time));
@@ -38,14 +38,14 @@ pub(crate) fn minute_key(endpoint: &EndpointId, minute: Option<Timestamp>) -> Ve
 }
 
 /// Endpoint and minute of a key.
-pub(crate) fn minute_of_key(key: &[u8]) -> Result<(EndpointId, Timestamp), Damage> {
+pub fn minute_of_key(key: &[u8]) -> Result<(EndpointId, Timestamp), Damage> {
     let (endpoint, time) = key[1..].split_at_checked(16).ok_or(Damage::Short)?;
     let time = time.try_into().map_err(|_| Damage::Short)?;
     Ok((key::endpoint_of(endpoint)?, key::time_of(time)))
 }
 
 /// The key of an endpoint's row.
-pub(crate) fn endpoint_key(endpoint: &EndpointId) -> Vec<u8> {
+pub fn endpoint_key(endpoint: &EndpointId) -> Vec<u8> {
     let mut key = Vec::with_capacity(25);
     key.push(ENDPOINT);
     key.extend_from_slice(endpoint.uuid().as_bytes());
@@ -53,7 +53,7 @@ pub(crate) fn endpoint_key(endpoint: &EndpointId) -> Vec<u8> {
 }
 
 /// The key of a count of deliveries.
-pub(crate) fn accounting_key(tenant: &TenantId, endpoint: &EndpointId) -> Vec<u8> {
+pub fn accounting_key(tenant: &TenantId, endpoint: &EndpointId) -> Vec<u8> {
     let mut key = vec![ACCOUNTING];
     key.extend(key::tenant(tenant));
     key.extend_from_slice(endpoint.uuid().as_bytes());
@@ -61,7 +61,7 @@ pub(crate) fn accounting_key(tenant: &TenantId, endpoint: &EndpointId) -> Vec<u8
 }
 
 /// Tenant and endpoint of a key.
-pub(crate) fn accounting_of_key(key: &[u8]) -> Result<(TenantId, EndpointId), Damage> {
+pub fn accounting_of_key(key: &[u8]) -> Result<(TenantId, EndpointId), Damage> {
     let bytes = &key[1..];
     let tenant = bytes.len().checked_sub(17).ok_or(Damage::Short)?;
     let endpoint = key::endpoint_of(&bytes[tenant + 1..])?;
@@ -69,14 +69,14 @@ pub(crate) fn accounting_of_key(key: &[u8]) -> Result<(TenantId, EndpointId), Da
 }
 
 /// The key of a count of events.
-pub(crate) fn undelivered_key(tenant: &TenantId) -> Vec<u8> {
+pub fn undelivered_key(tenant: &TenantId) -> Vec<u8> {
     let mut key = vec![UNDELIVERED];
     key.extend_from_slice(tenant.as_str().as_bytes());
     key
 }
 
 /// The key of how far a partition is folded.
-pub(crate) fn progress_key(topic: Topic, partition: u32) -> Vec<u8> {
+pub fn progress_key(topic: Topic, partition: u32) -> Vec<u8> {
     let mut key = vec![PROGRESS];
     key.extend_from_slice(&partition.to_be_bytes());
     key.extend_from_slice(topic.to_string().as_bytes());
@@ -84,7 +84,7 @@ pub(crate) fn progress_key(topic: Topic, partition: u32) -> Vec<u8> {
 }
 
 /// Topic and partition of a key.
-pub(crate) fn progress_of_key(key: &[u8]) -> Result<(Topic, u32), Damage> {
+pub fn progress_of_key(key: &[u8]) -> Result<(Topic, u32), Damage> {
     let (partition, topic) = key[1..].split_first_chunk().ok_or(Damage::Short)?;
     let topic = std::str::from_utf8(topic).map_err(|_| Damage::Value("a topic"))?;
     let topic = topic.parse().map_err(|_| Damage::Value("a topic"))?;
@@ -92,7 +92,7 @@ pub(crate) fn progress_of_key(key: &[u8]) -> Result<(Topic, u32), Damage> {
 }
 
 /// A minute's value.
-pub(crate) fn encode_minute(row: &MinuteRow) -> Vec<u8> {
+pub fn encode_minute(row: &MinuteRow) -> Vec<u8> {
     let mut to = Writer::new();
     let counts = [row.succeeded, row.failed, row.delivered, row.dead_lettered];
     counts.into_iter().for_each(|count| to.number(count));
@@ -104,7 +104,7 @@ pub(crate) fn encode_minute(row: &MinuteRow) -> Vec<u8> {
 }
 
 /// The minute back.
-pub(crate) fn decode_minute(value: &[u8]) -> Result<MinuteRow, Damage> {
+pub fn decode_minute(value: &[u8]) -> Result<MinuteRow, Damage> {
     let mut from = Reader::new(value)?;
     let row = MinuteRow {
         succeeded: from.number()?,
@@ -149,7 +149,7 @@ fn read_moment(from: &mut Reader<'_>) -> Result<Option<Timestamp>, Damage> {
 }
 
 /// An endpoint's value.
-pub(crate) fn encode_endpoint(row: &EndpointRow) -> Vec<u8> {
+pub fn encode_endpoint(row: &EndpointRow) -> Vec<u8> {
     let mut to = Writer::new();
     to.byte(match row.circuit {
         CircuitState::Closed => 0,
@@ -162,7 +162,7 @@ pub(crate) fn encode_endpoint(row: &EndpointRow) -> Vec<u8> {
 }
 
 /// The endpoint back.
-pub(crate) fn decode_endpoint(value: &[u8]) -> Result<EndpointRow, Damage> {
+pub fn decode_endpoint(value: &[u8]) -> Result<EndpointRow, Damage> {
     let mut from = Reader::new(value)?;
     let row = EndpointRow {
         circuit: match from.byte()? {
@@ -196,7 +196,7 @@ fn decode_counts<const N: usize>(value: &[u8]) -> Result<[u64; N], Damage> {
 }
 
 /// A count of deliveries.
-pub(crate) fn encode_accounting(row: &Accounting) -> Vec<u8> {
+pub fn encode_accounting(row: &Accounting) -> Vec<u8> {
     encode_counts(&[
         row.deliveries,
         row.pending,
@@ -209,7 +209,7 @@ pub(crate) fn encode_accounting(row: &Accounting) -> Vec<u8> {
 }
 
 /// The count back.
-pub(crate) fn decode_accounting(value: &[u8]) -> Result<Accounting, Damage> {
+pub fn decode_accounting(value: &[u8]) -> Result<Accounting, Damage> {
     let [
         deliveries,
         pending,
@@ -231,12 +231,12 @@ pub(crate) fn decode_accounting(value: &[u8]) -> Result<Accounting, Damage> {
 }
 
 /// A count of events.
-pub(crate) fn encode_undelivered(row: &Undelivered) -> Vec<u8> {
+pub fn encode_undelivered(row: &Undelivered) -> Vec<u8> {
     encode_counts(&[row.no_route, row.duplicate, row.conflict])
 }
 
 /// The count back.
-pub(crate) fn decode_undelivered(value: &[u8]) -> Result<Undelivered, Damage> {
+pub fn decode_undelivered(value: &[u8]) -> Result<Undelivered, Damage> {
     let [no_route, duplicate, conflict] = decode_counts(value)?;
     Ok(Undelivered {
         no_route,
@@ -246,7 +246,7 @@ pub(crate) fn decode_undelivered(value: &[u8]) -> Result<Undelivered, Damage> {
 }
 
 /// How far a partition is folded.
-pub(crate) fn encode_progress(row: &Progress) -> Vec<u8> {
+pub fn encode_progress(row: &Progress) -> Vec<u8> {
     let mut to = Writer::new();
     to.number(row.offset);
     to.number(row.epoch);
@@ -261,7 +261,7 @@ pub(crate) fn encode_progress(row: &Progress) -> Vec<u8> {
 }
 
 /// The progress back.
-pub(crate) fn decode_progress(value: &[u8]) -> Result<Progress, Damage> {
+pub fn decode_progress(value: &[u8]) -> Result<Progress, Damage> {
     let mut from = Reader::new(value)?;
     let (offset, epoch, decided) = (from.number()?, from.number()?, from.number()?);
     let origins = attempt::many(&mut from, |from| {
@@ -278,14 +278,14 @@ pub(crate) fn decode_progress(value: &[u8]) -> Result<Progress, Damage> {
 }
 
 /// A moment as a value.
-pub(crate) fn encode_moment(at: Timestamp) -> Vec<u8> {
+pub fn encode_moment(at: Timestamp) -> Vec<u8> {
     let mut to = Writer::new();
     to.signed(at.as_millis());
     to.finish()
 }
 
 /// The moment back.
-pub(crate) fn decode_moment(value: &[u8]) -> Result<Timestamp, Damage> {
+pub fn decode_moment(value: &[u8]) -> Result<Timestamp, Damage> {
     let mut from = Reader::new(value)?;
     let at = Timestamp::from_millis(from.signed()?);
     from.end()?;

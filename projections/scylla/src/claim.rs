@@ -1,0 +1,389 @@
+//! Who writes what: a claim's state, and how it is taken over.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use domain::time::{Clock, Timestamp};
+use projections_port::encoding::bytes::{Reader, Writer};
+use projections_port::encoding::{Damage, attempt, key, state};
+use projections_port::ledger::Ledger;
+use projections_port::{Accounting, Batch, Progress, ViewError};
+use schemas::ids::EndpointId;
+use schemas::text::TenantId;
+use schemas::topics::Topic;
+
+use crate::cql::Cql;
+use crate::error::unavailable;
+use crate::op::{self, Op};
+use crate::tables::Generation;
+
+/// How a claim's name begins that folds a partition of `events` and what its owner writes.
+const DELIVERIES: &str = "deliveries/";
+/// As [`DELIVERIES`]: a partition of `inbox` and its `routed`.
+const ACCEPTANCES: &str = "acceptances/";
+
+/// The row among claims that says what was told to be forgotten.
+pub(crate) const EXPIRED: &str = "expired";
+
+/// Behind the kinds of [`state`]: of a tenant's deliveries to an endpoint, how many the fold of `inbox`
+/// has routed, less how many the fold of `events` has taken on.
+const ONLY_ROUTED: u8 = 8;
+/// The last turn: its time, and in how many pieces its writes lie.
+const COMMIT_KEY: &[u8] = &[9];
+/// A piece.
+const PIECE: u8 = 10;
+
+/// Rows of state that are read at a time.
+const PAGE: i32 = 2_000;
+
+/// A row of state: key and value.
+pub(crate) type StateRow = (Vec<u8>, Vec<u8>);
+
+/// What one process folds at a time.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Claim(String);
+
+impl Claim {
+    pub(crate) fn deliveries(partition: u32) -> Self {
+        Self(format!("{DELIVERIES}{partition}"))
+    }
+
+    pub(crate) fn acceptances(partition: u32) -> Self {
+        Self(format!("{ACCEPTANCES}{partition}"))
+    }
+
+    /// Whose a batch is.
+    pub(crate) fn of(batch: &Batch) -> Self {
+        match batch.progress.first() {
+            Some(advance) if matches!(advance.topic, Topic::Inbox | Topic::Routed) => {
+                Self::acceptances(advance.partition)
+            }
+            Some(advance) => Self::deliveries(advance.partition),
+            None => Self::deliveries(0),
+        }
+    }
+
+    pub(crate) const fn name(&self) -> &str {
+        self.0.as_str()
+    }
+}
+
+/// A count's key: whose deliveries, and where to.
+pub(crate) type Counted = (TenantId, EndpointId);
+
+/// Counts of one claim, or of several together.
+#[derive(Default)]
+pub(crate) struct Counts {
+    pub(crate) ledger: Ledger,
+    pub(crate) only_routed: BTreeMap<Counted, i64>,
+}
+
+/// A claim as its owner knows it.
+pub(crate) struct Owned {
+    pub(crate) claim: Claim,
+    pub(crate) epoch: i64,
+    /// The time of the last turn.
+    pub(crate) at: i64,
+    pub(crate) progress: BTreeMap<(Topic, u32), Progress>,
+    pub(crate) counts: Counts,
+}
+
+/// What one turn does.
+#[derive(Default)]
+pub(crate) struct Turn {
+    pub(crate) ops: Vec<Op>,
+    pub(crate) progress: BTreeMap<(Topic, u32), Progress>,
+    /// Which of the `only_routed` counts moved.
+    pub(crate) routed: BTreeMap<Counted, ()>,
+}
+
+/// Another process has taken the claim over.
+#[derive(Debug, thiserror::Error)]
+#[error("{0} is another process's now")]
+struct TakenOver(String);
+
+/// Microseconds by `clock`, which is what times of writes are in.
+pub(crate) fn micros(clock: &dyn Clock) -> i64 {
+    clock.now().as_millis().saturating_mul(1_000)
+}
+
+impl Owned {
+    /// Takes a claim over: whoever had it writes where nobody reads from here on. What it had committed
+    /// and not spread is spread.
+    pub(crate) async fn take(
+        cql: &Cql,
+        generation: &Generation,
+        clock: &Arc<dyn Clock>,
+        claim: Claim,
+    ) -> Result<Self, ViewError> {
+        let name = claim.name();
+        let known = holder(cql, generation, name).await?;
+        let epoch = micros(&**clock).max(known.0.saturating_add(1));
+        cql.run(&generation.take, (epoch, epoch, name)).await?;
+        // From here on no commit of an earlier owner counts that isn't there already.
+        let (taken, live) = holder(cql, generation, name).await?;
+        if taken != epoch {
+            return Err(unavailable(TakenOver(name.to_owned())));
+        }
+        let rows = match live {
+            Some(live) => state_rows(cql, generation, name, live, &[0], &[u8::MAX]).await?,
+            None => Vec::new(),
+        };
+        let mut owned = Self {
+            claim: claim.clone(),
+            epoch,
+            at: epoch,
+            progress: BTreeMap::new(),
+            counts: Counts::default(),
+        };
+        let committed = owned.load(&rows)?;
+        if let Some((at, pieces)) = committed {
+            owned.at = owned.at.max(at);
+            let ops = pieces_of(&rows, at, pieces)?;
+            op::spread(cql, generation, &ops, at).await?;
+        }
+        let kept = rows
+            .iter()
+            .filter(|(key, _)| key.first() != Some(&PIECE) && key != COMMIT_KEY);
+        let kept: Vec<_> = kept
+            .map(|(key, value)| (owned.at, value, name, epoch, key))
+            .collect();
+        for rows in op::by_size(&kept, |row| row.1.len() + row.4.len() + 64) {
+            cql.batch(&generation.put_state, rows.to_vec()).await?;
+        }
+        cql.run(&generation.live, (owned.at, epoch, name)).await?;
+        owned.show(cql, generation).await?;
+        if let Some(live) = live {
+            cql.run(&generation.drop_state, (owned.at, name, live))
+                .await?;
+        }
+        Ok(owned)
+    }
+
+    fn load(&mut self, rows: &[StateRow]) -> Result<Option<(i64, u64)>, Damage> {
+        let mut committed = None;
+        for (key, value) in rows {
+            if key == COMMIT_KEY {
+                let mut from = Reader::new(value)?;
+                committed = Some((from.signed()?, from.number()?));
+            } else if key.first() == Some(&state::PROGRESS) {
+                let partition = state::progress_of_key(key)?;
+                self.progress
+                    .insert(partition, state::decode_progress(value)?);
+            }
+        }
+        self.counts.add(rows)?;
+        Ok(committed)
+    }
+
+    /// Commits a turn and spreads it. After an error whoever holds this must take the claim over again.
+    pub(crate) async fn turn(
+        &mut self,
+        cql: &Cql,
+        generation: &Generation,
+        clock: &Arc<dyn Clock>,
+        turn: Turn,
+    ) -> Result<(), ViewError> {
+        let name = self.claim.name().to_owned();
+        self.at = micros(&**clock).max(self.at + 1);
+        let at = self.at;
+        let pieces = op::encode(&turn.ops, at);
+        let number = pieces.len() as u64;
+        for (index, piece) in (0_u32..).zip(&pieces) {
+            let mut key = vec![PIECE];
+            key.extend_from_slice(&index.to_be_bytes());
+            let values = (at, piece, &name, self.epoch, key);
+            cql.run(&generation.put_state, values).await?;
+        }
+        let mut rows = self.moved(&turn);
+        let mut commit = Writer::new();
+        commit.signed(at);
+        commit.number(number);
+        rows.push((COMMIT_KEY.to_vec(), commit.finish()));
+        let rows = rows
+            .iter()
+            .map(|(key, value)| (at, value, &name, self.epoch, key));
+        cql.batch(&generation.put_state, rows.collect()).await?;
+        // Who takes over after this read finds the commit, and spreads it as well: the same cells.
+        if holder(cql, generation, &name).await?.0 != self.epoch {
+            return Err(unavailable(TakenOver(name)));
+        }
+        op::spread(cql, generation, &turn.ops, at).await?;
+        self.progress.extend(turn.progress);
+        self.show(cql, generation).await
+    }
+
+    /// The rows of state that a turn moves.
+    fn moved(&mut self, turn: &Turn) -> Vec<StateRow> {
+        let mut rows = Vec::new();
+        for ((topic, partition), progress) in &turn.progress {
+            let key = state::progress_key(*topic, *partition);
+            rows.push((key, state::encode_progress(progress)));
+        }
+        let ledger = &mut self.counts.ledger;
+        for (tenant, endpoint) in ledger.take_moved() {
+            rows.push(match endpoint {
+                Some(endpoint) => (
+                    state::accounting_key(&tenant, &endpoint),
+                    state::encode_accounting(&ledger.accounting(&tenant, Some(&endpoint))),
+                ),
+                None => (
+                    state::undelivered_key(&tenant),
+                    state::encode_undelivered(&ledger.undelivered(&tenant)),
+                ),
+            });
+        }
+        for counted in turn.routed.keys() {
+            let mut value = Writer::new();
+            value.signed(self.counts.only_routed.get(counted).copied().unwrap_or(0));
+            let mut key = state::accounting_key(&counted.0, &counted.1);
+            key[0] = ONLY_ROUTED;
+            rows.push((key, value.finish()));
+        }
+        rows
+    }
+
+    /// Tells readers how far the rows are.
+    async fn show(&self, cql: &Cql, generation: &Generation) -> Result<(), ViewError> {
+        let mut to = Writer::new();
+        to.number(self.progress.len() as u64);
+        for ((topic, partition), progress) in &self.progress {
+            attempt::write_topic(*topic, &mut to);
+            to.number(u64::from(*partition));
+            to.bytes(&state::encode_progress(progress));
+        }
+        let values = (self.at, to.finish(), self.claim.name());
+        cql.run(&generation.show, values).await
+    }
+}
+
+/// What a claim has shown.
+pub(crate) fn shown(value: &[u8]) -> Result<BTreeMap<(Topic, u32), Progress>, Damage> {
+    let mut from = Reader::new(value)?;
+    let rows = attempt::many(&mut from, |from| {
+        let partition = (attempt::read_topic(from)?, from.small()?);
+        Ok((partition, state::decode_progress(from.bytes()?)?))
+    })?;
+    from.end()?;
+    Ok(rows.into_iter().collect())
+}
+
+/// The epoch that has taken a claim, 0 for none, and the one whose state counts.
+async fn holder(
+    cql: &Cql,
+    generation: &Generation,
+    claim: &str,
+) -> Result<(i64, Option<i64>), ViewError> {
+    let rows: Vec<(Option<i64>, Option<i64>)> = cql.rows(&generation.claim, (claim,)).await?;
+    let (taken, live) = rows.first().copied().unwrap_or_default();
+    Ok((taken.unwrap_or(0), live))
+}
+
+/// The rows of a claim's state from `from` up to `end`.
+pub(crate) async fn state_rows(
+    cql: &Cql,
+    generation: &Generation,
+    claim: &str,
+    epoch: i64,
+    from: &[u8],
+    end: &[u8],
+) -> Result<Vec<StateRow>, ViewError> {
+    let mut all = Vec::new();
+    let mut from = from.to_vec();
+    loop {
+        let values = (claim, epoch, &from, end, PAGE);
+        let rows: Vec<(Vec<u8>, Option<Vec<u8>>)> = cql.rows(&generation.state, values).await?;
+        let is_last = rows.len() < PAGE.unsigned_abs() as usize;
+        if let Some((last, _)) = rows.last() {
+            from = [last.as_slice(), &[0]].concat();
+        }
+        let rows = rows.into_iter();
+        all.extend(rows.filter_map(|(key, value)| Some((key, value?))));
+        if is_last {
+            return Ok(all);
+        }
+    }
+}
+
+/// The writes of the turn committed at `at`. Pieces of a later one: that turn was spread before.
+fn pieces_of(rows: &[StateRow], at: i64, pieces: u64) -> Result<Vec<Op>, Damage> {
+    let mut all = Vec::new();
+    for (key, value) in rows {
+        if key.first() != Some(&PIECE) {
+            continue;
+        }
+        let index: [u8; 4] = key[1..].try_into().map_err(|_| Damage::Short)?;
+        let (of, ops) = op::decode(value)?;
+        if of == at && u64::from(u32::from_be_bytes(index)) < pieces {
+            all.extend(ops);
+        }
+    }
+    Ok(all)
+}
+
+impl Counts {
+    /// Adds counts as they lie in a claim's state. Of each count, at most once a claim.
+    pub(crate) fn add(&mut self, rows: &[StateRow]) -> Result<(), Damage> {
+        for (key, value) in rows {
+            match key.first() {
+                Some(&state::ACCOUNTING) => {
+                    let (tenant, endpoint) = state::accounting_of_key(key)?;
+                    let mut counts = state::decode_accounting(value)?;
+                    let known = self.ledger.accounting(&tenant, Some(&endpoint));
+                    counts.deliveries += known.deliveries;
+                    counts.pending += known.pending;
+                    counts.retrying += known.retrying;
+                    counts.delivered += known.delivered;
+                    counts.dead_lettered += known.dead_lettered;
+                    counts.discarded += known.discarded;
+                    counts.cancelled += known.cancelled;
+                    self.ledger.load(tenant, endpoint, counts);
+                }
+                Some(&state::UNDELIVERED) => {
+                    let tenant = key::tenant_of(&key[1..])?;
+                    let mut counts = state::decode_undelivered(value)?;
+                    let known = self.ledger.undelivered(&tenant);
+                    counts.no_route += known.no_route;
+                    counts.duplicate += known.duplicate;
+                    counts.conflict += known.conflict;
+                    self.ledger.load_events(tenant, counts);
+                }
+                Some(&ONLY_ROUTED) => {
+                    let counted = state::accounting_of_key(key)?;
+                    let mut from = Reader::new(value)?;
+                    *self.only_routed.entry(counted).or_default() += from.signed()?;
+                }
+                Some(_) | None => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Counts with what is only routed among what is pending. A delivery that the fold of `events` took
+    /// on before the fold of `inbox` came to it makes the difference smaller until it does.
+    pub(crate) fn merged(&self) -> Ledger {
+        let of_deliveries = self.ledger.of_deliveries();
+        let mut all: BTreeMap<Counted, Accounting> = of_deliveries
+            .map(|(counted, counts)| (counted.clone(), *counts))
+            .collect();
+        for (counted, net) in &self.only_routed {
+            let counts = all.entry(counted.clone()).or_default();
+            let net = u64::try_from(*net).unwrap_or(0);
+            counts.pending += net;
+            counts.deliveries += net;
+        }
+        let mut merged = Ledger::default();
+        for ((tenant, endpoint), counts) in all {
+            merged.load(tenant, endpoint, counts);
+        }
+        for (tenant, counts) in self.ledger.of_events() {
+            merged.load_events(tenant.clone(), *counts);
+        }
+        merged
+    }
+}
+
+/// The moment that a row among claims says.
+pub(crate) fn moment(value: &[u8]) -> Result<Timestamp, Damage> {
+    state::decode_moment(value)
+}

@@ -1,0 +1,97 @@
+//! Statements, prepared and run.
+
+use std::time::Duration;
+
+use projections_port::ViewError;
+use scylla::client::execution_profile::ExecutionProfile;
+use scylla::client::session::Session;
+use scylla::client::session_builder::SessionBuilder;
+use scylla::deserialize::row::DeserializeRow;
+use scylla::serialize::row::SerializeRow;
+use scylla::statement::Consistency;
+use scylla::statement::batch::{Batch, BatchStatement, BatchType};
+use scylla::statement::prepared::PreparedStatement;
+
+use crate::error::unavailable;
+use crate::store::Config;
+
+/// How long one statement may take before it counts as failed.
+const STATEMENT: Duration = Duration::from_secs(10);
+
+/// How long a connection may take.
+const CONNECT: Duration = Duration::from_secs(5);
+
+/// A session.
+pub(crate) struct Cql(Session);
+
+impl Cql {
+    pub(crate) async fn connect(config: &Config) -> Result<Self, scylla::errors::NewSessionError> {
+        let profile = ExecutionProfile::builder()
+            .consistency(Consistency::LocalQuorum)
+            .request_timeout(Some(STATEMENT))
+            .build();
+        let mut builder = SessionBuilder::new()
+            .known_nodes(&config.nodes)
+            .connection_timeout(CONNECT)
+            .default_execution_profile_handle(profile.into_handle());
+        if let Some((user, password)) = &config.login {
+            builder = builder.user(user, password);
+        }
+        Ok(Self(builder.build().await?))
+    }
+
+    /// Runs a statement that changes tables, and waits until every node has it.
+    pub(crate) async fn define(&self, text: &str) -> Result<(), ViewError> {
+        self.0.query_unpaged(text, ()).await.map_err(unavailable)?;
+        self.0.await_schema_agreement().await.map_err(unavailable)?;
+        Ok(())
+    }
+
+    pub(crate) async fn prepare(&self, text: String) -> Result<PreparedStatement, ViewError> {
+        let mut statement = self.0.prepare(text).await.map_err(unavailable)?;
+        // Each names the cells and the time of what it writes: run twice, it changes nothing.
+        statement.set_is_idempotent(true);
+        Ok(statement)
+    }
+
+    pub(crate) async fn run(
+        &self,
+        statement: &PreparedStatement,
+        values: impl SerializeRow,
+    ) -> Result<(), ViewError> {
+        let ran = self.0.execute_unpaged(statement, values).await;
+        ran.map(drop).map_err(unavailable)
+    }
+
+    /// All rows at once: every statement that is asked so has a limit, or few rows by its nature.
+    pub(crate) async fn rows<R>(
+        &self,
+        statement: &PreparedStatement,
+        values: impl SerializeRow,
+    ) -> Result<Vec<R>, ViewError>
+    where
+        R: for<'frame> DeserializeRow<'frame, 'frame>,
+    {
+        let found = self.0.execute_unpaged(statement, values).await;
+        let found = found.map_err(unavailable)?;
+        let found = found.into_rows_result().map_err(unavailable)?;
+        let rows = found.rows::<R>().map_err(unavailable)?;
+        rows.map(|row| row.map_err(unavailable)).collect()
+    }
+
+    /// Runs one statement with each of `values`, all of one partition, in one request.
+    pub(crate) async fn batch(
+        &self,
+        statement: &PreparedStatement,
+        values: Vec<impl SerializeRow>,
+    ) -> Result<(), ViewError> {
+        if let [one] = values.as_slice() {
+            return self.run(statement, one).await;
+        }
+        let statements = vec![BatchStatement::from(statement.clone()); values.len()];
+        let mut batch = Batch::new_with_statements(BatchType::Unlogged, statements);
+        batch.set_is_idempotent(true);
+        let ran = self.0.batch(&batch, values).await;
+        ran.map(drop).map_err(unavailable)
+    }
+}

@@ -1,0 +1,46 @@
+//! What can go wrong with the server behind the driver.
+
+use projections_port::ViewError;
+use projections_port::views::BoxError;
+
+/// Views that could not be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// Nobody answers there, or refuses.
+    #[error("the view store at {nodes} can't be reached: {source}")]
+    Unreachable {
+        /// The nodes that were tried.
+        nodes: String,
+        /// The driver's error.
+        source: BoxError,
+    },
+    /// The tables can't be made or read.
+    #[error("the tables in keyspace {keyspace} can't be made or read: {source}")]
+    Schema {
+        /// The keyspace.
+        keyspace: String,
+        /// The driver's error.
+        source: BoxError,
+    },
+    /// A newer Postrider made them.
+    #[error(
+        "the tables in keyspace {keyspace} have version {found}, and this program knows up to {known}: \
+         open them with the newer version that made them"
+    )]
+    NewerVersion {
+        /// The keyspace.
+        keyspace: String,
+        /// The version found.
+        found: u64,
+        /// The newest version that this program reads.
+        known: u64,
+    },
+    /// The keyspace's name can't be one.
+    #[error("{0:?} can't be a keyspace: letters, digits and _, at most 48, a letter first")]
+    Name(String),
+}
+
+/// The driver's error as ours: what it says may pass.
+pub(crate) fn unavailable(error: impl std::error::Error + Send + Sync + 'static) -> ViewError {
+    ViewError::Unavailable(Box::new(error))
+}

@@ -1,0 +1,145 @@
+//! Forgetting what is past retention. Counts are a claim's, so each process forgets what its claims
+//! have counted; minutes are counted by nobody.
+
+use std::collections::BTreeMap;
+
+use domain::time::Timestamp;
+use projections_port::encoding::{delivery, event, key};
+use projections_port::{Cursor, DeliveryRow, EventRow, ViewError};
+use schemas::origin::Acceptance;
+use schemas::text::TenantId;
+use schemas::topics::Topic;
+
+use crate::claim::Claim;
+use crate::read::{Along, Reading, Stored};
+use crate::tables::{Table, row_key};
+
+/// What one claim is to forget.
+#[derive(Default)]
+pub(crate) struct Old {
+    pub(crate) deliveries: Vec<DeliveryRow>,
+    /// What routes say of deliveries, and whether that is all that is known of them.
+    pub(crate) routed: Vec<(DeliveryRow, bool)>,
+    pub(crate) events: Vec<EventRow>,
+}
+
+/// A search for what is old.
+pub(crate) struct Search<'a> {
+    pub(crate) reading: Reading<'a>,
+    pub(crate) before: Timestamp,
+    /// How many more rows are taken.
+    pub(crate) left: usize,
+    pub(crate) of: BTreeMap<Claim, Old>,
+    pub(crate) is_owned: &'a (dyn Fn(&Claim) -> bool + Sync),
+    /// Buckets in which nothing is left: by table, owner and bucket.
+    pub(crate) empty: Vec<(Table, Vec<u8>, i64)>,
+}
+
+/// Owners that are read at a time.
+const OWNERS: i32 = 1_000;
+
+/// Every owner of a table, ascending, from `from` on.
+pub(crate) async fn owners(
+    reading: Reading<'_>,
+    table: Table,
+    from: &[u8],
+) -> Result<Vec<Vec<u8>>, ViewError> {
+    let mut all = Vec::new();
+    let mut from = from.to_vec();
+    loop {
+        let values = (table.code(), &from, OWNERS);
+        let rows: Vec<(Vec<u8>,)> = reading.cql.rows(&reading.generation.owners, values).await?;
+        let is_last = rows.len() < OWNERS.unsigned_abs() as usize;
+        all.extend(rows.into_iter().map(|(owner,)| owner));
+        if is_last {
+            return Ok(all);
+        }
+        if let Some(last) = all.last() {
+            from = [last.as_slice(), &[0]].concat();
+        }
+    }
+}
+
+impl Search<'_> {
+    /// Looks through deliveries, then events.
+    pub(crate) async fn run(&mut self) -> Result<(), ViewError> {
+        for table in [Table::Deliveries, Table::Events] {
+            for owner in owners(self.reading, table, &[0]).await? {
+                if self.left == 0 {
+                    return Ok(());
+                }
+                self.look(table, owner).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn look(&mut self, table: Table, owner: Vec<u8>) -> Result<(), ViewError> {
+        let tenant = key::tenant_of(&owner)?;
+        let end = row_key(&Cursor::first_at(self.before));
+        let buckets = self.buckets(table, &owner).await?;
+        for bucket in buckets {
+            let chunk = Along::first_of(self.reading, table, &owner, bucket).await?;
+            if chunk.is_empty() && table.end_of(bucket) <= self.before {
+                self.empty.push((table, owner.clone(), bucket));
+            }
+            for row in chunk {
+                if row.0 >= end || self.left == 0 {
+                    return Ok(());
+                }
+                self.take(table, &tenant, row)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The listed buckets that may have something old.
+    async fn buckets(&self, table: Table, owner: &[u8]) -> Result<Vec<i64>, ViewError> {
+        let last = table.bucket(self.before);
+        let values = (table.code(), owner, i64::MIN, last, 1_000_i32);
+        let statement = &self.reading.generation.buckets_up;
+        let rows: Vec<(i64,)> = self.reading.cql.rows(statement, values).await?;
+        Ok(rows.into_iter().map(|(bucket,)| bucket).collect())
+    }
+
+    fn take(&mut self, table: Table, tenant: &TenantId, row: Stored) -> Result<(), ViewError> {
+        let (place, value, routed) = row;
+        let cursor = key::cursor_behind(&place, 0)?;
+        if table == Table::Events {
+            if let Some(value) = value {
+                let row = event::decode(tenant.clone(), cursor, &value)?;
+                let claim = of_acceptance(cursor.acceptance);
+                self.add(claim, |old| old.events.push(row));
+            }
+            return Ok(());
+        }
+        let is_alone = value.is_none();
+        if let Some(value) = value {
+            let row = delivery::decode(tenant.clone(), cursor, &value)?;
+            let claim = Claim::deliveries(row.place.partition);
+            self.add(claim, |old| old.deliveries.push(row));
+        }
+        if let Some(routed) = routed {
+            let row = delivery::decode(tenant.clone(), cursor, &routed)?;
+            let claim = of_acceptance(cursor.acceptance);
+            self.add(claim, |old| old.routed.push((row, is_alone)));
+        }
+        Ok(())
+    }
+
+    fn add(&mut self, claim: Claim, push: impl FnOnce(&mut Old)) {
+        if self.left > 0 && (self.is_owned)(&claim) {
+            push(self.of.entry(claim).or_default());
+            self.left -= 1;
+        }
+    }
+}
+
+/// Whose fold has written what was accepted there.
+fn of_acceptance(acceptance: Acceptance) -> Claim {
+    let position = acceptance.position();
+    match position.topic == Topic::Inbox {
+        true => Claim::acceptances(position.partition),
+        false => Claim::deliveries(position.partition),
+    }
+}

@@ -1,0 +1,277 @@
+//! Opening views and keys, and filling a new generation of rows beside the old.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use domain::time::Clock;
+use projections_port::ViewError;
+use tokio::time::Instant;
+
+use crate::claim::micros;
+use crate::cql::Cql;
+use crate::error::OpenError;
+use crate::keys::ScyllaKeys;
+use crate::tables::{self, Generation, Meta};
+use crate::views::ScyllaViews;
+
+/// Where the views are.
+#[derive(Clone)]
+pub struct Config {
+    /// Nodes to begin with, each `host:port`.
+    pub nodes: Vec<String>,
+    /// The keyspace, made when it isn't there.
+    pub keyspace: String,
+    /// How many copies there are of each row, where the keyspace is made.
+    pub replication: u32,
+    /// User and password, where the server asks for them.
+    pub login: Option<(String, String)>,
+    /// After how many seconds an idempotency key goes by itself: twice the window in which it counts.
+    pub keys_ttl: u32,
+}
+
+impl Config {
+    /// Views in `keyspace` at `nodes`, one copy of each row.
+    #[must_use]
+    pub fn new(nodes: Vec<String>, keyspace: String) -> Self {
+        Self {
+            nodes,
+            keyspace,
+            replication: 1,
+            login: None,
+            keys_ttl: 2 * 24 * 3_600,
+        }
+    }
+}
+
+/// For how long making the tables is tried again: two processes that start at once may be in each
+/// other's way.
+const TRY_FOR: Duration = Duration::from_secs(30);
+const TRY_EVERY: Duration = Duration::from_millis(200);
+
+/// The version of the tables, among the names in `meta`.
+const VERSION: &str = "version";
+/// The generation of rows that counts.
+pub(crate) const GENERATION: &str = "generation";
+/// The one that is being filled.
+const REBUILDING: &str = "rebuilding";
+
+/// Views and keys, open.
+pub struct Store {
+    views: Arc<ScyllaViews>,
+    keys: Arc<ScyllaKeys>,
+}
+
+/// Everything that is opened but the rows.
+struct Opened {
+    cql: Arc<Cql>,
+    meta: Arc<Meta>,
+    generation: i64,
+}
+
+impl Store {
+    /// Opens both, or makes them. Any number of processes may.
+    ///
+    /// # Errors
+    /// When nobody answers, a newer program made the tables, or they can't be made or read.
+    pub async fn open(config: &Config, clock: Arc<dyn Clock>) -> Result<Self, OpenError> {
+        let opened = open(config, &clock).await?;
+        let schema = |source| schema(config, source);
+        let Opened {
+            cql,
+            meta,
+            generation,
+        } = opened;
+        let rows = Generation::open(&cql, &config.keyspace, generation).await;
+        let keys = ScyllaKeys::open(
+            Arc::clone(&cql),
+            Arc::clone(&meta),
+            Arc::clone(&clock),
+            &config.keyspace,
+            config.keys_ttl,
+        );
+        let keys = keys.await.map_err(schema)?;
+        let views = ScyllaViews::new(cql, meta, clock, config, rows.map_err(schema)?);
+        Ok(Self {
+            views: Arc::new(views),
+            keys: Arc::new(keys),
+        })
+    }
+
+    /// The views.
+    #[must_use]
+    pub fn views(&self) -> Arc<ScyllaViews> {
+        Arc::clone(&self.views)
+    }
+
+    /// The keyed store.
+    #[must_use]
+    pub fn keys(&self) -> Arc<ScyllaKeys> {
+        Arc::clone(&self.keys)
+    }
+
+    /// Whether the keyed store has every key that the log says. If not, it is new or was lost, and the
+    /// keys have to be folded out of the log before a router judges by them.
+    ///
+    /// # Errors
+    /// When the store can't be read.
+    pub async fn keys_are_whole(&self) -> Result<bool, ViewError> {
+        self.keys.are_whole().await
+    }
+
+    /// Notes that the keys were folded out of the log.
+    ///
+    /// # Errors
+    /// When the store can't be written.
+    pub async fn keys_were_folded(&self) -> Result<(), ViewError> {
+        self.keys.mark_whole().await
+    }
+}
+
+fn schema(config: &Config, source: ViewError) -> OpenError {
+    OpenError::Schema {
+        keyspace: config.keyspace.clone(),
+        source: Box::new(source),
+    }
+}
+
+async fn open(config: &Config, clock: &Arc<dyn Clock>) -> Result<Opened, OpenError> {
+    let name = &config.keyspace;
+    let is_word = name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
+    if !is_word || name.len() > 48 || !name.starts_with(|c: char| c.is_ascii_alphabetic()) {
+        return Err(OpenError::Name(name.clone()));
+    }
+    let connected = Cql::connect(config).await;
+    let cql = connected.map_err(|error| OpenError::Unreachable {
+        nodes: config.nodes.join(","),
+        source: Box::new(error),
+    })?;
+    let until = Instant::now() + TRY_FOR;
+    loop {
+        match prepare(&cql, config, clock).await {
+            Ok((meta, version, generation)) => {
+                let known = tables::VERSION;
+                return match u64::try_from(version) {
+                    Ok(found) if found > known => Err(OpenError::NewerVersion {
+                        keyspace: name.clone(),
+                        found,
+                        known,
+                    }),
+                    Ok(_) | Err(_) => Ok(Opened {
+                        cql: Arc::new(cql),
+                        meta: Arc::new(meta),
+                        generation,
+                    }),
+                };
+            }
+            Err(error) if Instant::now() > until => return Err(schema(config, error)),
+            Err(error) => {
+                tracing::info!(%error, "the tables are not there yet, trying again");
+                tokio::time::sleep(TRY_EVERY).await;
+            }
+        }
+    }
+}
+
+/// Makes what isn't there; says which version of the tables and which generation of rows is.
+async fn prepare(
+    cql: &Cql,
+    config: &Config,
+    clock: &Arc<dyn Clock>,
+) -> Result<(Meta, i64, i64), ViewError> {
+    tables::define(cql, &config.keyspace, config.replication).await?;
+    let meta = Meta::open(cql, &config.keyspace).await?;
+    let now = micros(&**clock);
+    let version = match meta.get(cql, VERSION).await? {
+        Some(version) => version,
+        None => {
+            let version = i64::try_from(tables::VERSION).unwrap_or(i64::MAX);
+            meta.put(cql, VERSION, version, now).await?;
+            version
+        }
+    };
+    // A newer program's tables are not touched.
+    if version > i64::try_from(tables::VERSION).unwrap_or(i64::MAX) {
+        return Ok((meta, version, 0));
+    }
+    let generation = match meta.get(cql, GENERATION).await? {
+        Some(generation) => generation,
+        None => {
+            meta.put(cql, GENERATION, 1, now).await?;
+            1
+        }
+    };
+    // Both who start at once make the same tables.
+    Generation::open(cql, &config.keyspace, generation).await?;
+    Ok((meta, version, generation))
+}
+
+/// A new generation of rows, filled while the old one is there and goes on to count and to be written.
+/// One that was left half-filled is gone on with.
+pub struct Rebuilding {
+    config: Config,
+    cql: Arc<Cql>,
+    meta: Arc<Meta>,
+    clock: Arc<dyn Clock>,
+    old: i64,
+    new: i64,
+    views: Arc<ScyllaViews>,
+}
+
+impl Rebuilding {
+    /// Makes an empty generation, or takes the one that was being filled.
+    ///
+    /// # Errors
+    /// As for [`Store::open`].
+    pub async fn begin(config: &Config, clock: Arc<dyn Clock>) -> Result<Self, OpenError> {
+        let Opened {
+            cql,
+            meta,
+            generation,
+        } = open(config, &clock).await?;
+        let schema = |source| schema(config, source);
+        let left = meta.get(&cql, REBUILDING).await.map_err(schema)?;
+        let new = left.filter(|left| *left > generation);
+        let new = new.unwrap_or(generation + 1);
+        let noted = meta.put(&cql, REBUILDING, new, micros(&*clock)).await;
+        noted.map_err(schema)?;
+        let rows = Generation::open(&cql, &config.keyspace, new).await;
+        let views = ScyllaViews::pinned(
+            Arc::clone(&cql),
+            Arc::clone(&meta),
+            Arc::clone(&clock),
+            config,
+            rows.map_err(schema)?,
+        );
+        Ok(Self {
+            config: config.clone(),
+            cql,
+            meta,
+            clock,
+            old: generation,
+            new,
+            views: Arc::new(views),
+        })
+    }
+
+    /// The rows to fill.
+    #[must_use]
+    pub fn views(&self) -> Arc<ScyllaViews> {
+        Arc::clone(&self.views)
+    }
+
+    /// Lets the new rows count, and drops the old ones. Servers go over to them within a second, and
+    /// go on folding where the new rows are.
+    ///
+    /// # Errors
+    /// When the switch can't be written; the old ones still count.
+    pub async fn finish(self) -> Result<(), OpenError> {
+        let schema = |source| schema(&self.config, source);
+        let now = micros(&*self.clock);
+        let switched = self.meta.put(&self.cql, GENERATION, self.new, now).await;
+        switched.map_err(schema)?;
+        let cleaned = self.meta.unset(&self.cql, REBUILDING, now).await;
+        cleaned.map_err(schema)?;
+        let removed = Generation::remove(&self.cql, &self.config.keyspace, self.old).await;
+        removed.map_err(schema)
+    }
+}

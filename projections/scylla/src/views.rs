@@ -1,0 +1,751 @@
+//! The views: the port's traits over the tables.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use domain::time::{Clock, Timestamp};
+use futures_util::{StreamExt, TryStreamExt, stream};
+use parking_lot::Mutex;
+use projections_port::encoding::{key, state};
+use projections_port::ledger::Ledger;
+use projections_port::row::minute_of;
+use projections_port::walk::Walk;
+use projections_port::{
+    Accounting, Batch, DeliveryRow, EndpointRow, EventRow, MinuteRow, Page, PageRequest, Progress,
+    Row, RowKey, Selection, Sought, Undelivered, ViewError, ViewWriter, Views,
+};
+use schemas::ids::{DeliveryId, EndpointId, EventId};
+use schemas::text::TenantId;
+use schemas::topics::Topic;
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+use crate::claim::{self, Claim, Counts, EXPIRED, Owned, Turn, micros, state_rows};
+use crate::cql::Cql;
+use crate::expire::{Old, Search, owners};
+use crate::read::{Along, Epochs, Reading, decoded};
+use crate::store::{Config, GENERATION};
+use crate::tables::{Generation, Meta, Table};
+use crate::write::{self, Known};
+
+/// How often it is looked which generation of rows counts.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// How often it is looked whether other processes have folded on.
+const POLL_EVERY: Duration = Duration::from_millis(10);
+
+/// Look-ups at a time.
+const IN_FLIGHT: usize = 128;
+
+/// A claim that this process may have.
+type Slot = Arc<tokio::sync::Mutex<Option<Owned>>>;
+
+/// Views in tables that any number of processes share.
+pub struct ScyllaViews {
+    cql: Arc<Cql>,
+    meta: Arc<Meta>,
+    clock: Arc<dyn Clock>,
+    keyspace: String,
+    /// Whether it stays with its generation.
+    is_pinned: bool,
+    current: Mutex<(Arc<Generation>, Instant)>,
+    claims: Mutex<BTreeMap<Claim, Slot>>,
+    written: watch::Sender<()>,
+}
+
+/// Claims as readers see them.
+struct Shown {
+    /// Claims and the epoch whose state counts.
+    live: Vec<(String, i64)>,
+    progress: BTreeMap<(Topic, u32), Progress>,
+    expired: Timestamp,
+}
+
+impl ScyllaViews {
+    pub(crate) fn new(
+        cql: Arc<Cql>,
+        meta: Arc<Meta>,
+        clock: Arc<dyn Clock>,
+        config: &Config,
+        generation: Generation,
+    ) -> Self {
+        Self {
+            cql,
+            meta,
+            clock,
+            keyspace: config.keyspace.clone(),
+            is_pinned: false,
+            current: Mutex::new((Arc::new(generation), Instant::now())),
+            claims: Mutex::default(),
+            written: watch::Sender::new(()),
+        }
+    }
+
+    pub(crate) fn pinned(
+        cql: Arc<Cql>,
+        meta: Arc<Meta>,
+        clock: Arc<dyn Clock>,
+        config: &Config,
+        generation: Generation,
+    ) -> Self {
+        Self {
+            is_pinned: true,
+            ..Self::new(cql, meta, clock, config, generation)
+        }
+    }
+
+    /// The generation that counts.
+    async fn generation(&self) -> Result<Arc<Generation>, ViewError> {
+        let (known, looked_at) = self.current.lock().clone();
+        if self.is_pinned || looked_at.elapsed() < LOOK_EVERY {
+            return Ok(known);
+        }
+        let number = self.meta.get(&self.cql, GENERATION).await?;
+        let number = number.unwrap_or(known.number);
+        if number == known.number {
+            self.current.lock().1 = Instant::now();
+            return Ok(known);
+        }
+        tracing::info!(generation = number, "another generation of rows counts");
+        self.go_to(number).await
+    }
+
+    async fn go_to(&self, number: i64) -> Result<Arc<Generation>, ViewError> {
+        let opened = Generation::open(&self.cql, &self.keyspace, number).await?;
+        let opened = Arc::new(opened);
+        self.claims.lock().clear();
+        *self.current.lock() = (Arc::clone(&opened), Instant::now());
+        self.written.send_replace(());
+        Ok(opened)
+    }
+
+    fn reading<'a>(&'a self, generation: &'a Generation) -> Reading<'a> {
+        Reading {
+            cql: &self.cql,
+            generation,
+        }
+    }
+
+    async fn shown(&self, generation: &Generation) -> Result<Shown, ViewError> {
+        let rows: Vec<(String, Option<i64>, Option<Vec<u8>>)> =
+            self.cql.rows(&generation.claims, ()).await?;
+        let mut shown = Shown {
+            live: Vec::new(),
+            progress: BTreeMap::new(),
+            expired: Timestamp::from_millis(i64::MIN),
+        };
+        for (claim, live, value) in rows {
+            if claim == EXPIRED {
+                if let Some(value) = value {
+                    shown.expired = claim::moment(&value)?;
+                }
+                continue;
+            }
+            if let Some(value) = value {
+                shown.progress.extend(claim::shown(&value)?);
+            }
+            shown.live.extend(live.map(|live| (claim, live)));
+        }
+        Ok(shown)
+    }
+
+    /// Counts of every claim together: of one tenant, or of all.
+    async fn counts(
+        &self,
+        generation: &Generation,
+        tenant: Option<&TenantId>,
+    ) -> Result<Ledger, ViewError> {
+        let shown = self.shown(generation).await?;
+        let asked = shown.live.iter().map(|(claim, epoch)| async move {
+            let mut rows = Vec::new();
+            for (from, end) in ranges(tenant) {
+                rows.extend(state_rows(&self.cql, generation, claim, *epoch, &from, &end).await?);
+            }
+            Ok::<_, ViewError>(rows)
+        });
+        let asked: Vec<_> = asked.collect();
+        let found: Vec<_> = stream::iter(asked)
+            .buffered(IN_FLIGHT)
+            .try_collect()
+            .await?;
+        let mut counts = Counts::default();
+        for rows in found {
+            counts.add(&rows)?;
+        }
+        Ok(counts.merged())
+    }
+
+    fn slot(&self, claim: &Claim) -> Slot {
+        let mut claims = self.claims.lock();
+        Arc::clone(claims.entry(claim.clone()).or_default())
+    }
+
+    /// What is known of the deliveries that routes speak of.
+    async fn known(
+        &self,
+        generation: &Generation,
+        batch: &Batch,
+    ) -> Result<BTreeMap<DeliveryId, Known>, ViewError> {
+        let routed = batch.routed.iter().map(|row| Sought {
+            id: row.id,
+            at: Some((row.tenant.clone(), row.cursor())),
+        });
+        let sought: Vec<Sought> = routed.chain(batch.withdrawn.iter().cloned()).collect();
+        let reading = self.reading(generation);
+        let asked = sought.into_iter().map(|sought| async move {
+            let Some((tenant, cursor)) = reading.place(&sought).await? else {
+                return Ok((sought.id, Known::default()));
+            };
+            let (row, routed) = reading.delivery_at(&tenant, cursor).await?;
+            let is_taken = row.is_some();
+            Ok::<_, ViewError>((sought.id, Known { routed, is_taken }))
+        });
+        let asked: Vec<_> = asked.collect();
+        stream::iter(asked)
+            .buffer_unordered(IN_FLIGHT)
+            .try_collect()
+            .await
+    }
+
+    /// One turn of a claim, which is taken over if it isn't this process's. After an error it is taken
+    /// over again, and what was committed is spread.
+    async fn turn(
+        &self,
+        generation: &Generation,
+        claim: &Claim,
+        make: impl FnOnce(&mut Owned) -> Result<Turn, ViewError> + Send,
+    ) -> Result<(), ViewError> {
+        let slot = self.slot(claim);
+        let mut slot = slot.lock().await;
+        let mut owned = match slot.take() {
+            Some(owned) => owned,
+            None => Owned::take(&self.cql, generation, &self.clock, claim.clone()).await?,
+        };
+        let made = make(&mut owned);
+        let turn = match made {
+            Ok(turn) => turn,
+            Err(error) => {
+                *slot = Some(owned);
+                return Err(error);
+            }
+        };
+        owned.turn(&self.cql, generation, &self.clock, turn).await?;
+        *slot = Some(owned);
+        drop(slot);
+        self.written.send_replace(());
+        Ok(())
+    }
+
+    async fn all_of<T: Send>(
+        &self,
+        asked: Vec<impl Future<Output = Result<T, ViewError>> + Send>,
+    ) -> Result<Vec<T>, ViewError> {
+        stream::iter(asked).buffered(IN_FLIGHT).try_collect().await
+    }
+}
+
+/// The ranges of state that hold counts.
+fn ranges(tenant: Option<&TenantId>) -> Vec<(Vec<u8>, Vec<u8>)> {
+    /// Behind the kinds of the port's state.
+    const ONLY_ROUTED: u8 = 8;
+    let kinds = [state::ACCOUNTING, state::UNDELIVERED, ONLY_ROUTED];
+    kinds
+        .into_iter()
+        .map(|kind| {
+            let of = tenant.map_or(Vec::new(), |tenant| match kind == state::UNDELIVERED {
+                // It ends with the tenant's name, and no longer one is wanted.
+                true => tenant.as_str().as_bytes().to_vec(),
+                false => key::tenant(tenant),
+            });
+            let from = [&[kind], of.as_slice()].concat();
+            let end = match (tenant, kind == state::UNDELIVERED) {
+                (Some(_), true) => [from.as_slice(), &[0]].concat(),
+                (Some(_), false) | (None, _) => key::behind(from.clone()).unwrap_or_default(),
+            };
+            (from, end)
+        })
+        .collect()
+}
+
+/// Whether a batch begins where the rows end.
+fn check_begin(owned: &Owned, batch: &Batch) -> Result<(), ViewError> {
+    for advance in &batch.progress {
+        let (topic, partition) = (advance.topic, advance.partition);
+        let there = owned.progress.get(&(topic, partition));
+        if let Some(there) = there.map(|there| there.offset)
+            && there != advance.from
+        {
+            return Err(ViewError::Overtaken {
+                topic,
+                partition,
+                there,
+                from: advance.from,
+            });
+        }
+    }
+    Ok(())
+}
+
+fn has_passed(
+    progress: &BTreeMap<(Topic, u32), Progress>,
+    ends: &BTreeMap<(Topic, u32), u64>,
+) -> bool {
+    let offset = |partition| progress.get(partition).map_or(0, |p: &Progress| p.offset);
+    ends.iter()
+        .all(|(partition, end)| offset(partition) >= *end)
+}
+
+#[async_trait]
+impl Views for ScyllaViews {
+    async fn event(&self, tenant: &TenantId, id: &EventId) -> Result<Option<EventRow>, ViewError> {
+        let generation = self.generation().await?;
+        self.reading(&generation).event(tenant, id).await
+    }
+
+    async fn delivery(
+        &self,
+        tenant: &TenantId,
+        id: &DeliveryId,
+    ) -> Result<Option<DeliveryRow>, ViewError> {
+        let generation = self.generation().await?;
+        let sought = Sought { id: *id, at: None };
+        let found = self.reading(&generation).find(sought).await?;
+        let Some(row) = found.filter(|row| row.tenant == *tenant) else {
+            return Ok(None);
+        };
+        let epochs = Epochs::of(&self.shown(&generation).await?.progress);
+        Ok(Some(epochs.shown(row)))
+    }
+
+    async fn events(
+        &self,
+        tenant: &TenantId,
+        selection: &Selection,
+        page: PageRequest,
+    ) -> Result<Page<EventRow>, ViewError> {
+        let generation = self.generation().await?;
+        let walk = Walk::new(&page, selection);
+        let reading = self.reading(&generation);
+        reading.event_page(tenant, selection, &walk).await
+    }
+
+    async fn deliveries(
+        &self,
+        tenant: &TenantId,
+        selection: &Selection,
+        page: PageRequest,
+    ) -> Result<Page<DeliveryRow>, ViewError> {
+        let generation = self.generation().await?;
+        let walk = Walk::new(&page, selection);
+        let epochs = Epochs::of(&self.shown(&generation).await?.progress);
+        let reading = self.reading(&generation);
+        reading
+            .delivery_page(tenant, selection, &walk, &epochs)
+            .await
+    }
+
+    async fn minutes(
+        &self,
+        endpoint: &EndpointId,
+        from: Timestamp,
+    ) -> Result<BTreeMap<Timestamp, MinuteRow>, ViewError> {
+        let generation = self.generation().await?;
+        let from = minute_of(from);
+        let owner = endpoint.uuid().as_bytes().to_vec();
+        let lower = key::time(from).to_vec();
+        let first = Table::Minutes.bucket(from);
+        let reading = self.reading(&generation);
+        let mut along = Along::from(reading, Table::Minutes, owner, lower, first);
+        let mut minutes = BTreeMap::new();
+        while let Some(rows) = along.next().await? {
+            for (key, value, _) in rows {
+                let (Ok(at), Some(value)) = (key.as_slice().try_into(), value) else {
+                    continue;
+                };
+                minutes.insert(key::time_of(at), state::decode_minute(&value)?);
+            }
+        }
+        Ok(minutes)
+    }
+
+    async fn endpoint(&self, endpoint: &EndpointId) -> Result<Option<EndpointRow>, ViewError> {
+        let stored = self
+            .stored_endpoints(std::slice::from_ref(endpoint))
+            .await?;
+        let Some(mut row) = stored.into_iter().next().flatten() else {
+            return Ok(None);
+        };
+        if let Some(first) = row.last_success {
+            let wanted = [(*endpoint, minute_of(first))];
+            let minute = self.stored_minutes(&wanted).await?;
+            let last = minute.first().and_then(|minute| minute.last_success);
+            row.last_success = row.last_success.max(last);
+        }
+        Ok(Some(row))
+    }
+
+    async fn accounting(
+        &self,
+        tenant: &TenantId,
+        endpoint: Option<&EndpointId>,
+    ) -> Result<Accounting, ViewError> {
+        let generation = self.generation().await?;
+        let counts = self.counts(&generation, Some(tenant)).await?;
+        Ok(counts.accounting(tenant, endpoint))
+    }
+
+    async fn undelivered(&self, tenant: &TenantId) -> Result<Undelivered, ViewError> {
+        let generation = self.generation().await?;
+        let counts = self.counts(&generation, Some(tenant)).await?;
+        Ok(counts.undelivered(tenant))
+    }
+
+    async fn progress(&self) -> Result<BTreeMap<(Topic, u32), Progress>, ViewError> {
+        let generation = self.generation().await?;
+        Ok(self.shown(&generation).await?.progress)
+    }
+
+    async fn passed(&self, ends: &BTreeMap<(Topic, u32), u64>) -> Result<(), ViewError> {
+        let mut written = self.written.subscribe();
+        loop {
+            written.mark_unchanged();
+            let generation = self.generation().await?;
+            if has_passed(&self.shown(&generation).await?.progress, ends) {
+                return Ok(());
+            }
+            // Other processes write without a word.
+            drop(tokio::time::timeout(POLL_EVERY, written.changed()).await);
+        }
+    }
+}
+
+#[async_trait]
+impl ViewWriter for ScyllaViews {
+    async fn stored(&self, sought: &[Sought]) -> Result<Vec<DeliveryRow>, ViewError> {
+        let generation = self.generation().await?;
+        let reading = self.reading(&generation);
+        let asked = sought.iter().map(|sought| reading.find(sought.clone()));
+        let found = self.all_of(asked.collect()).await?;
+        Ok(found.into_iter().flatten().collect())
+    }
+
+    async fn stored_minutes(
+        &self,
+        wanted: &[(EndpointId, Timestamp)],
+    ) -> Result<Vec<MinuteRow>, ViewError> {
+        let generation = self.generation().await?;
+        let reading = self.reading(&generation);
+        let asked = wanted.iter().map(|(endpoint, minute)| async move {
+            let (owner, key) = (*endpoint.uuid().as_bytes(), key::time(*minute));
+            let bucket = Table::Minutes.bucket(*minute);
+            let found = reading.single(Table::Minutes, &owner, bucket, &key).await?;
+            let row = found.map(|value| state::decode_minute(&value));
+            Ok(row.transpose()?.unwrap_or_default())
+        });
+        self.all_of(asked.collect()).await
+    }
+
+    async fn stored_endpoints(
+        &self,
+        wanted: &[EndpointId],
+    ) -> Result<Vec<Option<EndpointRow>>, ViewError> {
+        let generation = self.generation().await?;
+        let reading = self.reading(&generation);
+        let asked = wanted.iter().map(|endpoint| async move {
+            let owner = *endpoint.uuid().as_bytes();
+            let found = reading.single(Table::Endpoints, &owner, 0, &[0]).await?;
+            let row = found.map(|value| state::decode_endpoint(&value));
+            Ok(row.transpose()?)
+        });
+        self.all_of(asked.collect()).await
+    }
+
+    async fn write(&self, batch: Batch) -> Result<(), ViewError> {
+        let generation = self.generation().await?;
+        let expired = match batch.events.is_empty() && batch.deliveries.is_empty() {
+            true => Timestamp::from_millis(i64::MIN),
+            false => self.expired().await?,
+        };
+        let known = self.known(&generation, &batch).await?;
+        let claim = Claim::of(&batch);
+        self.turn(&generation, &claim, |owned| {
+            check_begin(owned, &batch)?;
+            Ok(write::turn(owned, batch, known, expired))
+        })
+        .await
+    }
+
+    async fn expire(&self, before: Timestamp, limit: usize) -> Result<bool, ViewError> {
+        let generation = self.generation().await?;
+        let known = self.shown(&generation).await?.expired;
+        let before = before.max(known);
+        let now = micros(&*self.clock);
+        if before > known {
+            let values = (now, state::encode_moment(before), EXPIRED);
+            self.cql.run(&generation.show, values).await?;
+        }
+        let ours: Vec<Claim> = self.claims.lock().keys().cloned().collect();
+        let is_owned = |claim: &Claim| ours.contains(claim);
+        let mut search = Search {
+            reading: self.reading(&generation),
+            before,
+            left: limit,
+            of: BTreeMap::new(),
+            is_owned: &is_owned,
+            empty: Vec::new(),
+        };
+        search.run().await?;
+        let Search {
+            mut left,
+            of,
+            empty,
+            ..
+        } = search;
+        for (claim, old) in of {
+            self.turn(&generation, &claim, |owned| Ok(forget(owned, &old)))
+                .await?;
+        }
+        for (table, owner, bucket) in empty {
+            let unlisted = generation.unlist(&self.cql, table, &owner, bucket, now);
+            unlisted.await?;
+        }
+        left -= self.forget_minutes(&generation, before, left).await?;
+        Ok(left == 0)
+    }
+
+    async fn expired(&self) -> Result<Timestamp, ViewError> {
+        let generation = self.generation().await?;
+        Ok(self.shown(&generation).await?.expired)
+    }
+
+    async fn totals(&self) -> Result<(Accounting, Undelivered), ViewError> {
+        let generation = self.generation().await?;
+        Ok(self.counts(&generation, None).await?.totals())
+    }
+
+    async fn dump(&self, after: Option<&RowKey>, limit: usize) -> Result<Vec<Row>, ViewError> {
+        let generation = self.generation().await?;
+        let mut dump = Dump {
+            views: self,
+            generation: &generation,
+            after,
+            limit,
+            rows: Vec::new(),
+        };
+        dump.run().await?;
+        Ok(dump.rows)
+    }
+
+    async fn clear(&self) -> Result<(), ViewError> {
+        let generation = self.generation().await?;
+        let number = generation.number;
+        if self.is_pinned {
+            Generation::remove(&self.cql, &self.keyspace, number).await?;
+            self.go_to(number).await?;
+            return Ok(());
+        }
+        let now = micros(&*self.clock);
+        self.go_to(number + 1).await?;
+        self.meta
+            .put(&self.cql, GENERATION, number + 1, now)
+            .await?;
+        Generation::remove(&self.cql, &self.keyspace, number).await
+    }
+}
+
+fn forget(owned: &mut Owned, old: &Old) -> Turn {
+    let mut turn = Turn::default();
+    for row in &old.deliveries {
+        write::drop_delivery(owned, &mut turn, row);
+    }
+    for (row, is_alone) in &old.routed {
+        write::drop_routed(owned, &mut turn, row, *is_alone);
+    }
+    for row in &old.events {
+        write::drop_event(owned, &mut turn, row);
+    }
+    turn
+}
+
+impl ScyllaViews {
+    /// Forgets at most `limit` minutes, and says how many.
+    async fn forget_minutes(
+        &self,
+        generation: &Generation,
+        before: Timestamp,
+        limit: usize,
+    ) -> Result<usize, ViewError> {
+        let reading = self.reading(generation);
+        let now = micros(&*self.clock);
+        let mut gone = 0;
+        for owner in owners(reading, Table::Minutes, &[0]).await? {
+            let mut along = Along::from(reading, Table::Minutes, owner.clone(), vec![0], i64::MIN);
+            let Some(rows) = along.next().await? else {
+                continue;
+            };
+            for (key, ..) in rows {
+                let Ok(minute) = key.as_slice().try_into().map(key::time_of) else {
+                    continue;
+                };
+                if minute >= before || gone == limit {
+                    break;
+                }
+                let bucket = Table::Minutes.bucket(minute);
+                let of = generation.of(Table::Minutes);
+                let values = (now, &owner, bucket, &key);
+                self.cql
+                    .run(of.write(crate::op::Kind::Drop), values)
+                    .await?;
+                gone += 1;
+            }
+        }
+        Ok(gone)
+    }
+}
+
+/// Every row there is, in the order of their keys.
+struct Dump<'a> {
+    views: &'a ScyllaViews,
+    generation: &'a Generation,
+    after: Option<&'a RowKey>,
+    limit: usize,
+    rows: Vec<Row>,
+}
+
+impl Dump<'_> {
+    fn is_full(&self) -> bool {
+        self.rows.len() >= self.limit
+    }
+
+    fn push(&mut self, row: Row) {
+        if !self.is_full() && self.after.is_none_or(|after| row.key() > *after) {
+            self.rows.push(row);
+        }
+    }
+
+    async fn run(&mut self) -> Result<(), ViewError> {
+        for table in [
+            Table::Events,
+            Table::Deliveries,
+            Table::Minutes,
+            Table::Endpoints,
+        ] {
+            self.of(table).await?;
+        }
+        if self.is_full() {
+            return Ok(());
+        }
+        let counts = self.views.counts(self.generation, None).await?;
+        for ((tenant, endpoint), counts) in counts.of_deliveries() {
+            self.push(Row::Accounting(tenant.clone(), *endpoint, *counts));
+        }
+        for (tenant, counts) in counts.of_events() {
+            self.push(Row::Undelivered(tenant.clone(), *counts));
+        }
+        Ok(())
+    }
+
+    /// Where the table is gone on with: owner, key, bucket. `None`: it is behind us.
+    fn begin(&self, table: Table) -> Option<(Vec<u8>, Vec<u8>, i64)> {
+        use crate::tables::row_key;
+        let all = (vec![0], vec![0], i64::MIN);
+        let of_tenant = |tenant: &TenantId, cursor: &projections_port::Cursor| {
+            let owner = tenant.as_str().as_bytes().to_vec();
+            (owner, row_key(cursor), table.bucket(cursor.accepted_at))
+        };
+        match (self.after, table) {
+            (None, _)
+            | (Some(RowKey::Event(..)), Table::Deliveries | Table::Minutes | Table::Endpoints)
+            | (Some(RowKey::Delivery(..)), Table::Minutes | Table::Endpoints)
+            | (Some(RowKey::Minute(..)), Table::Endpoints) => Some(all),
+            (Some(RowKey::Event(tenant, cursor)), Table::Events)
+            | (Some(RowKey::Delivery(tenant, cursor)), Table::Deliveries) => {
+                Some(of_tenant(tenant, cursor))
+            }
+            (Some(RowKey::Minute(endpoint, minute)), Table::Minutes) => {
+                let owner = endpoint.uuid().as_bytes().to_vec();
+                Some((owner, key::time(*minute).to_vec(), table.bucket(*minute)))
+            }
+            (Some(RowKey::Endpoint(endpoint)), Table::Endpoints) => {
+                Some((endpoint.uuid().as_bytes().to_vec(), vec![0], 0))
+            }
+            (Some(_), _) => None,
+        }
+    }
+
+    async fn of(&mut self, table: Table) -> Result<(), ViewError> {
+        let Some((first, lower, bucket)) = self.begin(table) else {
+            return Ok(());
+        };
+        if self.is_full() {
+            return Ok(());
+        }
+        let reading = self.views.reading(self.generation);
+        for owner in owners(reading, table, &first).await? {
+            let (lower, bucket) = if owner == first {
+                (lower.clone(), bucket)
+            } else {
+                (vec![0], i64::MIN)
+            };
+            if table == Table::Endpoints {
+                let found = reading.single(table, &owner, 0, &[0]).await?;
+                if let Some(value) = found {
+                    let endpoint = key::endpoint_of(&owner)?;
+                    self.push(Row::Endpoint(endpoint, state::decode_endpoint(&value)?));
+                }
+            } else {
+                let mut along = Along::from(reading, table, owner.clone(), lower, bucket);
+                while !self.is_full()
+                    && let Some(rows) = along.next().await?
+                {
+                    self.rows_of(table, &owner, rows)?;
+                }
+            }
+            if self.is_full() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn rows_of(
+        &mut self,
+        table: Table,
+        owner: &[u8],
+        rows: Vec<crate::read::Stored>,
+    ) -> Result<(), ViewError> {
+        use projections_port::encoding::event;
+        match table {
+            Table::Deliveries => {
+                let tenant = key::tenant_of(owner)?;
+                for (_, row) in decoded(&tenant, &rows)? {
+                    row.into_iter()
+                        .for_each(|row| self.push(Row::Delivery(row)));
+                }
+            }
+            Table::Events => {
+                let tenant = key::tenant_of(owner)?;
+                for (place, value, _) in rows {
+                    let Some(value) = value else { continue };
+                    let cursor = key::cursor_behind(&place, 0)?;
+                    let row = event::decode(tenant.clone(), cursor, &value)?;
+                    self.push(Row::Event(row));
+                }
+            }
+            Table::Minutes => {
+                let endpoint = key::endpoint_of(owner)?;
+                for (key, value, _) in rows {
+                    let (Ok(at), Some(value)) = (key.as_slice().try_into(), value) else {
+                        continue;
+                    };
+                    let row = state::decode_minute(&value)?;
+                    self.push(Row::Minute(endpoint, key::time_of(at), row));
+                }
+            }
+            Table::ByEndpoint | Table::Ids | Table::Endpoints => {}
+        }
+        Ok(())
+    }
+}
