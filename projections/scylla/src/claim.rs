@@ -184,33 +184,43 @@ impl Owned {
         clock: &Arc<dyn Clock>,
         turn: Turn,
     ) -> Result<(), ViewError> {
-        let name = self.claim.name().to_owned();
+        self.commit(cql, generation, clock, &turn).await?;
+        // Who takes over after this read finds the commit, and spreads it as well: the same cells.
+        let name = self.claim.name();
+        if holder(cql, generation, name).await?.0 != self.epoch {
+            return Err(unavailable(TakenOver(name.to_owned())));
+        }
+        op::spread(cql, generation, &turn.ops, self.at).await?;
+        self.progress.extend(turn.progress);
+        self.show(cql, generation).await
+    }
+
+    /// Writes a turn into the claim's state: its writes in pieces, then all that moves with it at once.
+    pub(crate) async fn commit(
+        &mut self,
+        cql: &Cql,
+        generation: &Generation,
+        clock: &Arc<dyn Clock>,
+        turn: &Turn,
+    ) -> Result<(), ViewError> {
         self.at = micros(&**clock).max(self.at + 1);
         let at = self.at;
         let pieces = op::encode(&turn.ops, at);
-        let number = pieces.len() as u64;
+        let mut rows = self.moved(turn);
+        let (name, epoch) = (self.claim.name(), self.epoch);
         for (index, piece) in (0_u32..).zip(&pieces) {
-            let mut key = vec![PIECE];
-            key.extend_from_slice(&index.to_be_bytes());
-            let values = (at, piece, &name, self.epoch, key);
-            cql.run(&generation.put_state, values).await?;
+            let key = [&[PIECE], index.to_be_bytes().as_slice()].concat();
+            cql.run(&generation.put_state, (at, piece, name, epoch, key))
+                .await?;
         }
-        let mut rows = self.moved(&turn);
         let mut commit = Writer::new();
         commit.signed(at);
-        commit.number(number);
+        commit.number(pieces.len() as u64);
         rows.push((COMMIT_KEY.to_vec(), commit.finish()));
         let rows = rows
             .iter()
-            .map(|(key, value)| (at, value, &name, self.epoch, key));
-        cql.batch(&generation.put_state, rows.collect()).await?;
-        // Who takes over after this read finds the commit, and spreads it as well: the same cells.
-        if holder(cql, generation, &name).await?.0 != self.epoch {
-            return Err(unavailable(TakenOver(name)));
-        }
-        op::spread(cql, generation, &turn.ops, at).await?;
-        self.progress.extend(turn.progress);
-        self.show(cql, generation).await
+            .map(|(key, value)| (at, value, name, epoch, key));
+        cql.batch(&generation.put_state, rows.collect()).await
     }
 
     /// The rows of state that a turn moves.

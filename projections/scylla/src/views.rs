@@ -749,3 +749,7 @@ impl Dump<'_> {
         Ok(())
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a failed case panics")]
+mod tests;

@@ -33,6 +33,8 @@ pub(super) struct Subject {
     pub(super) address: String,
     child: Child,
     data: tempfile::TempDir,
+    /// What it is told besides.
+    options: Vec<String>,
 }
 
 impl Subject {
@@ -42,11 +44,12 @@ impl Subject {
         let data = tempfile::Builder::new()
             .prefix("postrider-bench")
             .tempdir_in(folder)?;
-        let (child, address) = launch(data.path()).await?;
+        let (child, address) = launch(data.path(), &args.serve).await?;
         Ok(Self {
             address,
             child,
             data,
+            options: args.serve.clone(),
         })
     }
 
@@ -55,7 +58,7 @@ impl Subject {
         self.child.kill()?;
         self.child.wait()?;
         let begun = Instant::now();
-        let (child, address) = launch(self.data.path()).await?;
+        let (child, address) = launch(self.data.path(), &self.options).await?;
         (self.child, self.address) = (child, address);
         Ok(begun)
     }
@@ -160,7 +163,7 @@ impl Drop for Subject {
     }
 }
 
-async fn launch(data: &Path) -> Result<(Child, String)> {
+async fn launch(data: &Path, options: &[String]) -> Result<(Child, String)> {
     let program = std::env::current_exe()?;
     let port = free_port()?;
     let address = format!("127.0.0.1:{port}");
@@ -175,6 +178,7 @@ async fn launch(data: &Path) -> Result<(Child, String)> {
             "--data",
         ])
         .arg(data)
+        .args(options)
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::piped())

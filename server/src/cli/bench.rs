@@ -56,6 +56,9 @@ pub(crate) struct BenchArgs {
         hide_env_values = true
     )]
     pub(crate) folder: Option<PathBuf>,
+    /// What else the server is told, behind `--`: `-- --log kafka://localhost:9092`
+    #[arg(last = true, value_name = "SERVE OPTION")]
+    pub(crate) serve: Vec<String>,
     /// Figures as one JSON object
     #[arg(long, env = "POSTRIDER_JSON", hide_env_values = true)]
     pub(crate) json: bool,

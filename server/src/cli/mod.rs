@@ -131,7 +131,7 @@ impl Command {
     /// Which log lines are written unless somebody says otherwise.
     pub(crate) const fn default_log_level(&self) -> &'static str {
         match self {
-            Self::Serve(_) => "info,fjall=warn,lsm_tree=warn",
+            Self::Serve(_) => "info,fjall=warn,lsm_tree=warn,scylla=warn",
             Self::Send(_)
             | Self::Endpoints(_)
             | Self::Events(_)

@@ -2,6 +2,7 @@
 
 mod banner;
 mod config;
+mod data_lock;
 mod http;
 mod ids;
 mod key_file;

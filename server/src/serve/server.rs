@@ -11,6 +11,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use super::config::Config;
+use super::data_lock::DataLock;
 use super::http::{self, Gate, Health};
 use super::parts::Parts;
 use super::probes::{ControlProbe, LogProbe};
@@ -29,6 +30,7 @@ pub(super) struct Server {
     workers: Roles,
     ground: Roles,
     views: Stores,
+    _lock: DataLock,
     draining: CancellationToken,
     drain: Duration,
 }
@@ -85,6 +87,7 @@ impl Server {
             workers,
             ground,
             views: storage.views,
+            _lock: storage.lock,
             draining,
             drain: config.drain,
         })

@@ -8,6 +8,7 @@ use eventlog_port::{EventLog, TopicPartition};
 use schemas::topics::Topic;
 
 use super::config::Config;
+use super::data_lock::DataLock;
 use super::key_file::{self, Key};
 use crate::chance::SystemChance;
 use crate::clock::SystemClock;
@@ -23,6 +24,7 @@ pub(super) struct Storage {
     pub(super) log: Arc<dyn EventLog>,
     pub(super) key: Key,
     pub(super) views: Stores,
+    pub(super) lock: DataLock,
 }
 
 impl Storage {
@@ -32,6 +34,7 @@ impl Storage {
     /// What can't be opened or doesn't fit; a log that another process holds, by that process's name.
     pub(super) async fn open(config: &Config) -> Result<Self> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let lock = DataLock::take(&config.data, HOLDER)?;
         let holder = match config.log.log {
             Target::Embedded => HOLDER,
             Target::Kafka(_) => &config.instance,
@@ -47,6 +50,7 @@ impl Storage {
             log,
             key,
             views,
+            lock,
         })
     }
 }

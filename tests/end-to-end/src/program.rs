@@ -65,11 +65,15 @@ pub fn command(data: &Path, arguments: &[&str]) -> anyhow::Result<Command> {
         .stdout(Stdio::null())
         .stderr(Stdio::piped())
         .kill_on_drop(true);
+    // Each data directory has topics and tables of its own, so that many live on one cluster.
+    let folder = data.display().to_string();
+    let letters = folder.chars().filter(char::is_ascii_alphanumeric);
+    let name: String = letters.collect();
+    if let Some(views) = other_views() {
+        command.args(["--views", &format!("{views}/{name}")]);
+    }
     if let Some(log) = other_log() {
-        // Each data directory has topics of its own, so that many live on one cluster.
-        let folder = data.display().to_string();
-        let letters = folder.chars().filter(char::is_ascii_alphanumeric);
-        let prefix: String = letters.chain(['.']).collect();
+        let prefix = format!("{name}.");
         command.args([
             "--log",
             &log,
@@ -86,6 +90,13 @@ pub fn command(data: &Path, arguments: &[&str]) -> anyhow::Result<Command> {
 #[must_use]
 pub fn other_log() -> Option<String> {
     std::env::var("POSTRIDER_TEST_LOG").ok()
+}
+
+/// Where servers keep views where it is not in the data directory: `POSTRIDER_TEST_VIEWS`, as `--views`
+/// has it, without the keyspace.
+#[must_use]
+pub fn other_views() -> Option<String> {
+    std::env::var("POSTRIDER_TEST_VIEWS").ok()
 }
 
 impl Server {

@@ -1,0 +1,238 @@
+//! What a crash leaves behind, on the server that `POSTRIDER_TEST_CQL` names.
+
+use projections_port::conformance::samples::{
+    accepted, advance, change, delivered, delivery, endpoint, tenant,
+};
+use projections_port::{DeliveryState, First, KeyScope, Keys};
+use schemas::topics::Topic;
+
+use super::*;
+use crate::store::Store;
+
+#[derive(Debug)]
+struct Wall;
+
+#[allow(
+    clippy::disallowed_methods,
+    reason = "the server that is tried has the machine's time"
+)]
+impl Clock for Wall {
+    fn now(&self) -> Timestamp {
+        let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+        Timestamp::from_millis(i64::try_from(since.unwrap().as_millis()).unwrap())
+    }
+}
+
+fn config(name: &str) -> Config {
+    let node = std::env::var("POSTRIDER_TEST_CQL")
+        .expect("POSTRIDER_TEST_CQL: `scripts/services start cassandra`, then its env");
+    Config::new(vec![node], format!("c{}_{name}", std::process::id()))
+}
+
+async fn open(config: &Config) -> Arc<ScyllaViews> {
+    let opened = Store::open(config, Arc::new(Wall)).await;
+    opened.unwrap().views()
+}
+
+/// The first batch: events 0 to 2, accepted.
+fn first() -> Batch {
+    let mut batch = accepted(0, endpoint(1));
+    for n in 1..3 {
+        let more = accepted(n, endpoint(1));
+        batch.events.extend(more.events);
+        batch.deliveries.extend(more.deliveries);
+    }
+    batch.progress = vec![advance(Topic::Events, 0, 3)];
+    batch
+}
+
+/// The second: the first of them is delivered.
+fn second() -> Batch {
+    let pending = Some(DeliveryState::Pending);
+    Batch {
+        deliveries: vec![change(pending, delivered(delivery(0, endpoint(1))))],
+        progress: vec![advance(Topic::Events, 3, 4), advance(Topic::Attempts, 0, 1)],
+        ..Batch::default()
+    }
+}
+
+async fn commit_only(views: &ScyllaViews, batch: Batch) -> Owned {
+    let generation = views.generation().await.unwrap();
+    let slot = views.slot(&Claim::of(&batch));
+    let mut owned = slot.lock().await.take().unwrap();
+    check_begin(&owned, &batch).unwrap();
+    let never = Timestamp::from_millis(i64::MIN);
+    let turn = write::turn(&mut owned, batch, BTreeMap::new(), never);
+    let committed = owned.commit(&views.cql, &generation, &views.clock, &turn);
+    committed.await.unwrap();
+    owned
+}
+
+/// How it stands after both batches.
+async fn assert_both(views: &ScyllaViews) {
+    let counts = views.totals().await.unwrap().0;
+    assert_eq!(
+        (counts.deliveries, counts.pending, counts.delivered),
+        (3, 2, 1)
+    );
+    let (a, row) = (tenant("a"), delivered(delivery(0, endpoint(1))));
+    assert_eq!(views.delivery(&a, &row.id).await.unwrap(), Some(row));
+    let progress = views.progress().await.unwrap();
+    assert_eq!(progress[&(Topic::Events, 0)].offset, 4);
+}
+
+/// A turn that was committed and not spread: nobody sees it, and who takes over spreads it, once.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_commit_without_its_rows_is_finished() {
+    let config = config("commit");
+    let dies = open(&config).await;
+    dies.write(first()).await.unwrap();
+    commit_only(&dies, second()).await;
+    drop(dies);
+    let next = open(&config).await;
+    assert_eq!(
+        next.progress().await.unwrap()[&(Topic::Events, 0)].offset,
+        3
+    );
+    // It begins where the rows seem to end, is told, and begins again.
+    let refused = next.write(second()).await.unwrap_err();
+    assert!(matches!(
+        refused,
+        ViewError::Overtaken {
+            there: 4,
+            from: 3,
+            ..
+        }
+    ));
+    assert_both(&next).await;
+}
+
+/// Pieces without a commit are nothing.
+#[tokio::test(flavor = "multi_thread")]
+async fn pieces_without_a_commit_are_nothing() {
+    let config = config("pieces");
+    let dies = open(&config).await;
+    dies.write(first()).await.unwrap();
+    let generation = dies.generation().await.unwrap();
+    let slot = dies.slot(&Claim::of(&second()));
+    let mut owned = slot.lock().await.take().unwrap();
+    let never = Timestamp::from_millis(i64::MIN);
+    let turn = write::turn(&mut owned, second(), BTreeMap::new(), never);
+    for piece in crate::op::encode(&turn.ops, owned.at + 1) {
+        let name = owned.claim.name();
+        let values = (
+            owned.at + 1,
+            piece,
+            name,
+            owned.epoch,
+            vec![10_u8, 0, 0, 0, 0],
+        );
+        dies.cql.run(&generation.put_state, values).await.unwrap();
+    }
+    let next = open(&config).await;
+    let nothing = Batch {
+        progress: vec![advance(Topic::Events, 3, 3)],
+        ..Batch::default()
+    };
+    next.write(nothing).await.unwrap();
+    let row = delivery(0, endpoint(1));
+    let found = next.delivery(&tenant("a"), &row.id).await.unwrap();
+    assert_eq!(found, Some(row), "the row is not ahead of the offsets");
+    next.write(second()).await.unwrap();
+    assert_both(&next).await;
+}
+
+/// One that was overtaken changes nothing any more, whenever it wakes: before its commit, or after it.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_was_overtaken_changes_nothing() {
+    let config = config("zombie");
+    let zombie = open(&config).await;
+    zombie.write(first()).await.unwrap();
+    let next = open(&config).await;
+    next.write(second()).await.unwrap();
+    // It still holds the claim, and commits another end of the same delivery.
+    let mut other = second();
+    other.deliveries[0].row.state = DeliveryState::Discarded;
+    let failed = zombie.write(other.clone()).await.unwrap_err();
+    assert!(matches!(failed, ViewError::Unavailable(_)), "{failed}");
+    assert_both(&next).await;
+    // It takes the claim back, and is told where the rows are.
+    let failed = zombie.write(other).await.unwrap_err();
+    assert!(matches!(failed, ViewError::Overtaken { there: 4, .. }));
+    assert_both(&zombie).await;
+}
+
+/// Several that start at once on nothing make one set of tables, and all can write.
+#[tokio::test(flavor = "multi_thread")]
+async fn several_may_start_at_once() {
+    for round in 0..3 {
+        let config = config(&format!("start{round}"));
+        let opened = (0..4).map(|_| {
+            let config = config.clone();
+            tokio::spawn(async move { open(&config).await })
+        });
+        let mut all = Vec::new();
+        for one in opened.collect::<Vec<_>>() {
+            all.push(one.await.unwrap());
+        }
+        for (partition, views) in (0..).zip(&all) {
+            let mut batch = first();
+            batch.progress[0].partition = partition;
+            if partition > 0 {
+                batch.events.clear();
+                batch.deliveries.clear();
+            }
+            views.write(batch).await.unwrap();
+        }
+        for views in &all {
+            assert_eq!(views.progress().await.unwrap().len(), 4);
+            assert_eq!(views.totals().await.unwrap().0.deliveries, 3);
+        }
+    }
+}
+
+/// A new generation is filled beside the old one, which goes on; left half-way it is gone on with; and
+/// who has the old one goes over to it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_new_generation_takes_over() {
+    use crate::store::Rebuilding;
+    let config = config("rebuild");
+    let store = Store::open(&config, Arc::new(Wall)).await.unwrap();
+    let (live, keys) = (store.views(), store.keys());
+    let mut wrong = first();
+    wrong.deliveries[2].row.state = DeliveryState::Cancelled;
+    live.write(wrong).await.unwrap();
+    let scope = KeyScope {
+        tenant: tenant("a"),
+        partition: 0,
+        key: "k".parse().unwrap(),
+    };
+    let row = First {
+        offset: 1,
+        appended_at: Timestamp::from_millis(1),
+        payload_sha256: [1; 32],
+        event: "e".parse().unwrap(),
+    };
+    keys.put(&[(scope.clone(), row.clone())]).await.unwrap();
+    let left = Rebuilding::begin(&config, Arc::new(Wall)).await.unwrap();
+    left.views().write(first()).await.unwrap();
+    drop(left);
+    assert_eq!(live.totals().await.unwrap().0.cancelled, 1);
+    let again = Rebuilding::begin(&config, Arc::new(Wall)).await.unwrap();
+    let progress = again.views().progress().await.unwrap();
+    assert_eq!(progress[&(Topic::Events, 0)].offset, 3, "it goes on");
+    again.views().write(second()).await.unwrap();
+    again.finish().await.unwrap();
+    let until = Instant::now() + Duration::from_secs(20);
+    loop {
+        let found = live.totals().await;
+        if found.is_ok_and(|(counts, _)| counts.cancelled == 0) {
+            break;
+        }
+        assert!(Instant::now() < until, "it does not go over");
+        tokio::time::sleep(POLL_EVERY).await;
+    }
+    assert_both(&live).await;
+    let found = keys.firsts(&[(scope, 9)]).await.unwrap();
+    assert_eq!(found, [Some(row)]);
+}
