@@ -27,6 +27,9 @@ pub enum FoldError {
     /// A record of a newer program.
     #[error(transparent)]
     TooNew(#[from] TooNew),
+    /// Other rows have taken the place of those that were folded into.
+    #[error("the rows were replaced by others")]
+    Replaced,
 }
 
 impl FoldError {
@@ -36,6 +39,7 @@ impl FoldError {
         match self {
             Self::Read(error) => error.is_retryable(),
             Self::Views(ViewError::Unavailable(_) | ViewError::Overtaken { .. }) => true,
+            Self::Replaced => true,
             Self::Views(ViewError::Damaged(_)) | Self::TooNew(_) => false,
         }
     }
@@ -84,6 +88,8 @@ pub(crate) struct Folding {
     log: Arc<dyn EventLog>,
     views: Arc<dyn ViewWriter>,
     claimed: Claimed,
+    /// Of the rows that it folds into.
+    generation: u64,
     reading: Reading,
     fold: Fold,
 }
@@ -102,6 +108,7 @@ impl Folding {
         tiers: &[Topic],
         until: Option<&BTreeMap<(Topic, u32), u64>>,
     ) -> Result<Self, FoldError> {
+        let generation = views.generation();
         let progress = views.progress().await?;
         let (leader, partition) = claimed.leader();
         let from = async |topic| -> Result<From, FoldError> {
@@ -131,6 +138,7 @@ impl Folding {
             log: Arc::clone(log),
             views: Arc::clone(views),
             claimed,
+            generation,
             reading: Reading::open(log, partition, leader, followers).await?,
             fold,
         })
@@ -146,9 +154,16 @@ impl Folding {
         wrote: impl Fn(Topic, u32, u64),
     ) -> FoldError {
         let mut next = Instant::now();
+        let views = Arc::clone(&self.views);
+        let replaced = views.replaced(self.generation);
+        tokio::pin!(replaced);
         loop {
-            if let Err(error) = self.reading.arrived().await {
-                return error.into();
+            tokio::select! {
+                biased;
+                () = &mut replaced => return FoldError::Replaced,
+                arrived = self.reading.arrived() => if let Err(error) = arrived {
+                    return error.into();
+                },
             }
             tokio::time::sleep_until(next).await;
             next = Instant::now() + pace;

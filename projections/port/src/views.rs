@@ -303,6 +303,18 @@ pub trait ViewWriter: Views {
     /// When the store can't be read.
     async fn dump(&self, after: Option<&RowKey>, limit: usize) -> Result<Vec<Row>, ViewError>;
 
+    /// Which rows these are: another number once they were replaced by others that were made beside them.
+    fn generation(&self) -> u64 {
+        0
+    }
+
+    /// Waits until the rows of `generation` were replaced: whoever folds begins again where the new ones
+    /// end, though nothing new should come to be folded.
+    async fn replaced(&self, generation: u64) {
+        let _ = generation;
+        std::future::pending().await
+    }
+
     /// Forgets every row and all progress; what [`Keys`](crate::Keys) hold stays. Once it has begun
     /// it is finished after a crash.
     ///

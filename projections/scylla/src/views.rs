@@ -97,7 +97,7 @@ impl ScyllaViews {
     }
 
     /// The generation that counts.
-    async fn generation(&self) -> Result<Arc<Generation>, ViewError> {
+    async fn counting(&self) -> Result<Arc<Generation>, ViewError> {
         let (known, looked_at) = self.current.lock().clone();
         if self.is_pinned || looked_at.elapsed() < LOOK_EVERY {
             return Ok(known);
@@ -223,14 +223,8 @@ impl ScyllaViews {
             Some(owned) => owned,
             None => Owned::take(&self.cql, generation, &self.clock, claim.clone()).await?,
         };
-        let made = make(&mut owned);
-        let turn = match made {
-            Ok(turn) => turn,
-            Err(error) => {
-                *slot = Some(owned);
-                return Err(error);
-            }
-        };
+        // Dropped with any error: what this process believes may be what is wrong.
+        let turn = make(&mut owned)?;
         owned.turn(&self.cql, generation, &self.clock, turn).await?;
         *slot = Some(owned);
         drop(slot);
@@ -300,7 +294,7 @@ fn has_passed(
 #[async_trait]
 impl Views for ScyllaViews {
     async fn event(&self, tenant: &TenantId, id: &EventId) -> Result<Option<EventRow>, ViewError> {
-        let generation = self.generation().await?;
+        let generation = self.counting().await?;
         self.reading(&generation).event(tenant, id).await
     }
 
@@ -309,7 +303,7 @@ impl Views for ScyllaViews {
         tenant: &TenantId,
         id: &DeliveryId,
     ) -> Result<Option<DeliveryRow>, ViewError> {
-        let generation = self.generation().await?;
+        let generation = self.counting().await?;
         let sought = Sought { id: *id, at: None };
         let found = self.reading(&generation).find(sought).await?;
         let Some(row) = found.filter(|row| row.tenant == *tenant) else {
@@ -325,7 +319,7 @@ impl Views for ScyllaViews {
         selection: &Selection,
         page: PageRequest,
     ) -> Result<Page<EventRow>, ViewError> {
-        let generation = self.generation().await?;
+        let generation = self.counting().await?;
         let walk = Walk::new(&page, selection);
         let reading = self.reading(&generation);
         reading.event_page(tenant, selection, &walk).await
@@ -337,7 +331,7 @@ impl Views for ScyllaViews {
         selection: &Selection,
         page: PageRequest,
     ) -> Result<Page<DeliveryRow>, ViewError> {
-        let generation = self.generation().await?;
+        let generation = self.counting().await?;
         let walk = Walk::new(&page, selection);
         let epochs = Epochs::of(&self.shown(&generation).await?.progress);
         let reading = self.reading(&generation);
@@ -351,7 +345,7 @@ impl Views for ScyllaViews {
         endpoint: &EndpointId,
         from: Timestamp,
     ) -> Result<BTreeMap<Timestamp, MinuteRow>, ViewError> {
-        let generation = self.generation().await?;
+        let generation = self.counting().await?;
         let from = minute_of(from);
         let owner = endpoint.uuid().as_bytes().to_vec();
         let lower = key::time(from).to_vec();
@@ -391,19 +385,19 @@ impl Views for ScyllaViews {
         tenant: &TenantId,
         endpoint: Option<&EndpointId>,
     ) -> Result<Accounting, ViewError> {
-        let generation = self.generation().await?;
+        let generation = self.counting().await?;
         let counts = self.counts(&generation, Some(tenant)).await?;
         Ok(counts.accounting(tenant, endpoint))
     }
 
     async fn undelivered(&self, tenant: &TenantId) -> Result<Undelivered, ViewError> {
-        let generation = self.generation().await?;
+        let generation = self.counting().await?;
         let counts = self.counts(&generation, Some(tenant)).await?;
         Ok(counts.undelivered(tenant))
     }
 
     async fn progress(&self) -> Result<BTreeMap<(Topic, u32), Progress>, ViewError> {
-        let generation = self.generation().await?;
+        let generation = self.counting().await?;
         Ok(self.shown(&generation).await?.progress)
     }
 
@@ -411,7 +405,7 @@ impl Views for ScyllaViews {
         let mut written = self.written.subscribe();
         loop {
             written.mark_unchanged();
-            let generation = self.generation().await?;
+            let generation = self.counting().await?;
             if has_passed(&self.shown(&generation).await?.progress, ends) {
                 return Ok(());
             }
@@ -424,7 +418,7 @@ impl Views for ScyllaViews {
 #[async_trait]
 impl ViewWriter for ScyllaViews {
     async fn stored(&self, sought: &[Sought]) -> Result<Vec<DeliveryRow>, ViewError> {
-        let generation = self.generation().await?;
+        let generation = self.counting().await?;
         let reading = self.reading(&generation);
         let asked = sought.iter().map(|sought| reading.find(sought.clone()));
         let found = self.all_of(asked.collect()).await?;
@@ -435,7 +429,7 @@ impl ViewWriter for ScyllaViews {
         &self,
         wanted: &[(EndpointId, Timestamp)],
     ) -> Result<Vec<MinuteRow>, ViewError> {
-        let generation = self.generation().await?;
+        let generation = self.counting().await?;
         let reading = self.reading(&generation);
         let asked = wanted.iter().map(|(endpoint, minute)| async move {
             let (owner, key) = (*endpoint.uuid().as_bytes(), key::time(*minute));
@@ -451,7 +445,7 @@ impl ViewWriter for ScyllaViews {
         &self,
         wanted: &[EndpointId],
     ) -> Result<Vec<Option<EndpointRow>>, ViewError> {
-        let generation = self.generation().await?;
+        let generation = self.counting().await?;
         let reading = self.reading(&generation);
         let asked = wanted.iter().map(|endpoint| async move {
             let owner = *endpoint.uuid().as_bytes();
@@ -463,7 +457,7 @@ impl ViewWriter for ScyllaViews {
     }
 
     async fn write(&self, batch: Batch) -> Result<(), ViewError> {
-        let generation = self.generation().await?;
+        let generation = self.counting().await?;
         let expired = match batch.events.is_empty() && batch.deliveries.is_empty() {
             true => Timestamp::from_millis(i64::MIN),
             false => self.expired().await?,
@@ -478,7 +472,7 @@ impl ViewWriter for ScyllaViews {
     }
 
     async fn expire(&self, before: Timestamp, limit: usize) -> Result<bool, ViewError> {
-        let generation = self.generation().await?;
+        let generation = self.counting().await?;
         let known = self.shown(&generation).await?.expired;
         let before = before.max(known);
         let now = micros(&*self.clock);
@@ -516,17 +510,17 @@ impl ViewWriter for ScyllaViews {
     }
 
     async fn expired(&self) -> Result<Timestamp, ViewError> {
-        let generation = self.generation().await?;
+        let generation = self.counting().await?;
         Ok(self.shown(&generation).await?.expired)
     }
 
     async fn totals(&self) -> Result<(Accounting, Undelivered), ViewError> {
-        let generation = self.generation().await?;
+        let generation = self.counting().await?;
         Ok(self.counts(&generation, None).await?.totals())
     }
 
     async fn dump(&self, after: Option<&RowKey>, limit: usize) -> Result<Vec<Row>, ViewError> {
-        let generation = self.generation().await?;
+        let generation = self.counting().await?;
         let mut dump = Dump {
             views: self,
             generation: &generation,
@@ -538,8 +532,23 @@ impl ViewWriter for ScyllaViews {
         Ok(dump.rows)
     }
 
+    fn generation(&self) -> u64 {
+        self.current.lock().0.number.unsigned_abs()
+    }
+
+    async fn replaced(&self, generation: u64) {
+        loop {
+            // Out of reach, it isn't known; it is asked again.
+            let found = self.counting().await;
+            if found.is_ok_and(|found| found.number.unsigned_abs() != generation) {
+                return;
+            }
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+    }
+
     async fn clear(&self) -> Result<(), ViewError> {
-        let generation = self.generation().await?;
+        let generation = self.counting().await?;
         let number = generation.number;
         if self.is_pinned {
             Generation::remove(&self.cql, &self.keyspace, number).await?;

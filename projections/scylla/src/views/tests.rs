@@ -57,7 +57,7 @@ fn second() -> Batch {
 }
 
 async fn commit_only(views: &ScyllaViews, batch: Batch) -> Owned {
-    let generation = views.generation().await.unwrap();
+    let generation = views.counting().await.unwrap();
     let slot = views.slot(&Claim::of(&batch));
     let mut owned = slot.lock().await.take().unwrap();
     check_begin(&owned, &batch).unwrap();
@@ -113,7 +113,7 @@ async fn pieces_without_a_commit_are_nothing() {
     let config = config("pieces");
     let dies = open(&config).await;
     dies.write(first()).await.unwrap();
-    let generation = dies.generation().await.unwrap();
+    let generation = dies.counting().await.unwrap();
     let slot = dies.slot(&Claim::of(&second()));
     let mut owned = slot.lock().await.take().unwrap();
     let never = Timestamp::from_millis(i64::MIN);
@@ -167,14 +167,12 @@ async fn who_was_overtaken_changes_nothing() {
 async fn several_may_start_at_once() {
     for round in 0..3 {
         let config = config(&format!("start{round}"));
-        let opened = (0..4).map(|_| {
+        let mut opening = tokio::task::JoinSet::new();
+        for _ in 0..4 {
             let config = config.clone();
-            tokio::spawn(async move { open(&config).await })
-        });
-        let mut all = Vec::new();
-        for one in opened.collect::<Vec<_>>() {
-            all.push(one.await.unwrap());
+            opening.spawn(async move { open(&config).await });
         }
+        let all = opening.join_all().await;
         for (partition, views) in (0..).zip(&all) {
             let mut batch = first();
             batch.progress[0].partition = partition;
@@ -222,7 +220,9 @@ async fn a_new_generation_takes_over() {
     let progress = again.views().progress().await.unwrap();
     assert_eq!(progress[&(Topic::Events, 0)].offset, 3, "it goes on");
     again.views().write(second()).await.unwrap();
+    let number = live.generation();
     again.finish().await.unwrap();
+    live.replaced(number).await;
     let until = Instant::now() + Duration::from_secs(20);
     loop {
         let found = live.totals().await;
