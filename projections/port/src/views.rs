@@ -79,7 +79,9 @@ pub struct Selection {
     pub before: Option<Timestamp>,
 }
 
-/// Reads views. Every call sees whole batches, never half of one.
+/// Reads views. Of a store that one process has, every call sees whole batches, never half of one. Of one
+/// that several share a call may see some rows of a batch before the others; all of them are there once
+/// [`progress`](Self::progress) says so.
 #[async_trait]
 pub trait Views: Send + Sync {
     /// The event called `id`: of several the last that was accepted, those that repeat another left
@@ -268,7 +270,8 @@ pub trait ViewWriter: Views {
         wanted: &[EndpointId],
     ) -> Result<Vec<Option<EndpointRow>>, ViewError>;
 
-    /// Writes a batch: readers see all of it or none, and after a crash all of it or none is there.
+    /// Writes a batch: readers see all of it or none (as [`Views`] says), and after a crash all of it or
+    /// none counts.
     /// It need not be durable when this returns: what is lost is folded again. Rows of what was
     /// accepted before the last [`expire`](Self::expire) are left out.
     ///
