@@ -27,7 +27,7 @@ pub(crate) const EXPIRED: &str = "expired";
 
 /// Behind the kinds of [`state`]: of a tenant's deliveries to an endpoint, how many the fold of `inbox`
 /// has routed, less how many the fold of `events` has taken on.
-const ONLY_ROUTED: u8 = 8;
+pub(crate) const ONLY_ROUTED: u8 = 8;
 /// The last turn: its time, and in how many pieces its writes lie.
 const COMMIT_KEY: &[u8] = &[9];
 /// A piece.

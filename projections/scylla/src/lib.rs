@@ -6,8 +6,8 @@
 //!
 //! - [`tables`](self): every table of rows has one shape, `((owner, bucket), key) → value`; a bucket is
 //!   a minute, so that no partition grows for ever.
-//! - A *turn* (one [`Batch`](projections_port::Batch)) is first committed with its rows, its counts and
-//!   its offsets in one partition, in one batch, and then spread over the tables. Whoever takes a
+//! - A *turn* (one [`Batch`](projections_port::Batch)) is first committed in one partition: its writes
+//!   in pieces, then its counts and offsets in one batch. Then it is spread over the tables. Whoever takes a
 //!   partition over finds an unfinished turn and spreads it again: rows are never ahead of the offsets,
 //!   so that counts stay exact.
 //! - A *claim* (a partition of `events`, or of `inbox`) is one process's at a time. Each owner writes a

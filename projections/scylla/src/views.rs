@@ -22,7 +22,7 @@ use schemas::topics::Topic;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use crate::claim::{self, Claim, Counts, EXPIRED, Owned, Turn, micros, state_rows};
+use crate::claim::{self, Claim, Counts, EXPIRED, ONLY_ROUTED, Owned, Turn, micros, state_rows};
 use crate::cql::Cql;
 use crate::expire::{Old, Search, owners};
 use crate::read::{Along, Epochs, Reading, decoded};
@@ -242,8 +242,6 @@ impl ScyllaViews {
 
 /// The ranges of state that hold counts.
 fn ranges(tenant: Option<&TenantId>) -> Vec<(Vec<u8>, Vec<u8>)> {
-    /// Behind the kinds of the port's state.
-    const ONLY_ROUTED: u8 = 8;
     let kinds = [state::ACCOUNTING, state::UNDELIVERED, ONLY_ROUTED];
     kinds
         .into_iter()

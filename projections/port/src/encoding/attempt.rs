@@ -60,7 +60,7 @@ pub fn write(row: &AttemptRow, base: Timestamp, to: &mut Writer) {
     }
 }
 
-/// Reads what [`write`] wrote.
+/// Reads what [`write()`] wrote.
 pub fn read(base: Timestamp, from: &mut Reader<'_>) -> Result<AttemptRow, Damage> {
     let flags = from.byte()?;
     let epoch = from.number()?;
