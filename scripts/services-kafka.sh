@@ -247,6 +247,7 @@ kafka_env() {
     done
     cat <<ENV
 export POSTRIDER_TEST_KAFKA=$(kafka_addresses 0)
+export POSTRIDER_TEST_KAFKA_JARS='$kafka_jars'
 export POSTRIDER_TEST_KAFKA_PROXIES='$proxies'
 export POSTRIDER_TEST_KAFKA_SECURE=$(kafka_addresses 2)
 export POSTRIDER_TEST_KAFKA_CA='$(readlink -f "$kafka_current")/ca.pem'

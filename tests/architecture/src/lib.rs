@@ -135,12 +135,19 @@ const NAMED_IN: &[(&str, &[&str])] = &[
     ("scylla::", &["projections/scylla/", "bench/"]),
 ];
 
+/// Whether `text` has the crate `driver` and not one whose name ends with it.
+fn names(text: &str, driver: &str) -> bool {
+    let is_word = |c: char| c.is_alphanumeric() || c == '_';
+    text.match_indices(driver)
+        .any(|(at, _)| !text[..at].ends_with(is_word))
+}
+
 /// What is wrong with a source file, one line each. `path` is relative to the workspace.
 #[must_use]
 pub fn source_violations(path: &str, text: &str) -> Vec<String> {
     let mut found = Vec::new();
     for (driver, folders) in NAMED_IN {
-        if text.contains(driver) && !folders.iter().any(|folder| path.starts_with(folder)) {
+        if names(text, driver) && !folders.iter().any(|folder| path.starts_with(folder)) {
             found.push(format!("{path} names {driver}"));
         }
     }

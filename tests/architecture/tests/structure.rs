@@ -174,6 +174,10 @@ fn sources_keep_to_it_too() {
 
 #[test]
 fn a_driver_and_an_unbiased_select_are_found_in_a_source() {
+    let adapter = source_violations("server/src/a.rs", "projections_scylla::Store::open()");
+    assert_eq!(adapter, Vec::<String>::new());
+    let driver = source_violations("server/src/a.rs", "use scylla::client;");
+    assert_eq!(driver, ["server/src/a.rs names scylla::"]);
     let found = source_violations("ingest/src/lib.rs", "use rdkafka::consumer;\n");
     assert_eq!(found, ["ingest/src/lib.rs names rdkafka::"]);
     let chance = "fn f() {\n    tokio::select! {\n        a = b => {}\n    }\n}";

@@ -55,6 +55,19 @@ impl Said {
 /// # Errors
 /// When the program can't be built.
 pub fn command(data: &Path, arguments: &[&str]) -> anyhow::Result<Command> {
+    command_of(&name_of(data), data, arguments)
+}
+
+/// What the topics and tables of a server on `data` begin with: each data directory has its own, so that
+/// many live on one cluster. Topics have a point behind it.
+#[must_use]
+pub fn name_of(data: &Path) -> String {
+    let folder = data.display().to_string();
+    folder.chars().filter(char::is_ascii_alphanumeric).collect()
+}
+
+/// As [`command`], of one of several that share the topics and tables called `name`.
+fn command_of(name: &str, data: &Path, arguments: &[&str]) -> anyhow::Result<Command> {
     let mut command = Command::new(program()?);
     command
         .env_clear()
@@ -65,10 +78,6 @@ pub fn command(data: &Path, arguments: &[&str]) -> anyhow::Result<Command> {
         .stdout(Stdio::null())
         .stderr(Stdio::piped())
         .kill_on_drop(true);
-    // Each data directory has topics and tables of its own, so that many live on one cluster.
-    let folder = data.display().to_string();
-    let letters = folder.chars().filter(char::is_ascii_alphanumeric);
-    let name: String = letters.collect();
     if let Some(views) = other_views() {
         command.args(["--views", &format!("{views}/{name}")]);
     }
@@ -105,7 +114,19 @@ impl Server {
     /// # Errors
     /// When it ends before that, with what it said; or takes too long.
     pub async fn start(data: &Path, arguments: &[&str]) -> anyhow::Result<Self> {
-        let mut child = command(data, arguments)?.spawn()?;
+        Self::spawn(command(data, arguments)?).await
+    }
+
+    /// As [`start`](Self::start), one of several that share the topics and tables called `name`.
+    ///
+    /// # Errors
+    /// As for [`start`](Self::start).
+    pub async fn join(name: &str, data: &Path, arguments: &[&str]) -> anyhow::Result<Self> {
+        Self::spawn(command_of(name, data, arguments)?).await
+    }
+
+    async fn spawn(mut command: Command) -> anyhow::Result<Self> {
+        let mut child = command.spawn()?;
         let stderr = child.stderr.take().context("it was piped")?;
         let mut lines = BufReader::new(stderr).lines();
         let said = Said::default();
@@ -171,14 +192,34 @@ impl Server {
         Ok(())
     }
 
+    /// SIGSTOP: it stands still, and what it holds stays open.
+    ///
+    /// # Errors
+    /// When it has ended.
+    pub fn freeze(&self) -> anyhow::Result<()> {
+        self.signal(Signal::STOP)
+    }
+
+    /// SIGCONT.
+    ///
+    /// # Errors
+    /// When it has ended.
+    pub fn wake(&self) -> anyhow::Result<()> {
+        self.signal(Signal::CONT)
+    }
+
+    fn signal(&self, signal: Signal) -> anyhow::Result<()> {
+        let id = self.child.id().context("the server has ended")?;
+        let pid = Pid::from_raw(i32::try_from(id)?).context("a process has a number")?;
+        Ok(kill_process(pid, signal)?)
+    }
+
     /// SIGTERM, and waits for `within` until it has ended.
     ///
     /// # Errors
     /// When it takes longer.
     pub async fn terminate(mut self, within: Duration) -> anyhow::Result<(ExitStatus, String)> {
-        let id = self.child.id().context("the server has ended")?;
-        let pid = Pid::from_raw(i32::try_from(id)?).context("a process has a number")?;
-        kill_process(pid, Signal::TERM)?;
+        self.signal(Signal::TERM)?;
         let ended = timeout(within, self.child.wait()).await;
         let status = ended.with_context(|| format!("still there:\n{}", self.said()))??;
         Ok((status, self.said()))

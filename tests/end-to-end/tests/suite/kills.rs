@@ -15,7 +15,7 @@ use crate::world::say;
 /// Requests on the wire at once, to all endpoints together.
 const IN_FLIGHT: usize = 16;
 
-fn number(name: &str, otherwise: u64) -> u64 {
+pub(crate) fn number(name: &str, otherwise: u64) -> u64 {
     std::env::var(name).map_or(otherwise, |text| text.parse().unwrap())
 }
 

@@ -3,9 +3,11 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on must fail")]
 
 mod answers;
+mod apart;
 mod disk;
 mod kills;
 mod life;
 mod load;
+mod producers;
 mod stops;
 mod world;

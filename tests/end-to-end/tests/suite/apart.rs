@@ -1,0 +1,165 @@
+//! Each role a process of its own, two of each: instances come, are killed, freeze and wake.
+
+use std::path::PathBuf;
+
+use end_to_end::api::Api;
+use end_to_end::program::{Server, name_of, other_log, other_views};
+use end_to_end::receiver::{Receiver, Reply};
+use end_to_end::until::until;
+use http::Method;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::kills::number;
+use crate::load::Load;
+use crate::world::{SOON, say};
+
+/// Requests on the wire at once, to all endpoints of one dispatcher together.
+const IN_FLIGHT: usize = 16;
+
+/// Processes that share a log and views.
+struct Cluster {
+    name: String,
+    folder: TempDir,
+}
+
+impl Cluster {
+    fn new() -> Self {
+        let folder = TempDir::new().unwrap();
+        Self {
+            name: name_of(folder.path()),
+            folder,
+        }
+    }
+
+    fn data(&self, instance: &str) -> PathBuf {
+        self.folder.path().join(instance)
+    }
+
+    /// Starts an instance, or starts it again. The first one makes the key that all use.
+    async fn start(&self, instance: &str, roles: &[&str]) -> Server {
+        let key = self.data("key");
+        let key = key.display().to_string();
+        let in_flight = IN_FLIGHT.to_string();
+        let mut arguments = vec!["--instance", instance, "--concurrency", &in_flight];
+        for role in roles {
+            arguments.extend(["--role", role]);
+        }
+        if instance != "a" {
+            arguments.extend(["--secret-key-file", &key]);
+        }
+        let server = Server::join(&self.name, &self.data(instance), &arguments).await;
+        let server = server.unwrap();
+        if instance == "a" {
+            std::fs::copy(self.data("a").join("secret.key"), key).unwrap();
+        }
+        server.ready().await.unwrap();
+        server
+    }
+}
+
+/// How often a server has said that a partition is its own.
+fn taken(server: &Server) -> usize {
+    server.said().matches("a partition has its owner").count()
+}
+
+/// Waits until `server` has taken partitions that another had.
+async fn takes_over(server: &Server, before: usize) {
+    let took = until("another takes over", SOON, async || {
+        let now = taken(server);
+        Ok(if now > before {
+            Ok(())
+        } else {
+            Err(server.said())
+        })
+    });
+    took.await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn roles_apart_lose_nothing() {
+    if other_log().is_none() || other_views().is_none() {
+        say("!! NOT TESTED: roles apart: they need a log and views that processes share");
+        return;
+    }
+    let rounds = number("FREEZES", 5);
+    let cluster = Cluster::new();
+    let front = ["api", "ingest"];
+    let a = cluster.start("a", &front).await;
+    let b = cluster.start("b", &front).await;
+    let _folding = cluster.start("p1", &["projections"]).await;
+    let mut other_folding = cluster.start("p2", &["projections"]).await;
+    let mut first = cluster.start("d1", &["dispatcher"]).await;
+    let second = cluster.start("d2", &["dispatcher"]).await;
+    known_at_once(Api(a.address()), Api(b.address())).await;
+
+    let mut load = Load::new(Api(a.address())).await;
+    load.begin(a.address());
+    load.more(50).await;
+    for round in 0..rounds {
+        // Two seconds after its endpoints were made the other node routes to them, too.
+        load.server_is(Some(if round % 2 == 0 {
+            a.address()
+        } else {
+            b.address()
+        }));
+        // It is overtaken while it stands still, and wakes up believing that all is its own.
+        let before = taken(&second);
+        first.freeze().unwrap();
+        load.more(20).await;
+        takes_over(&second, before).await;
+        first.wake().unwrap();
+        load.more(20).await;
+        first.kill().await.unwrap();
+        other_folding.kill().await.unwrap();
+        first = cluster.start("d1", &["dispatcher"]).await;
+        other_folding = cluster.start("p2", &["projections"]).await;
+        let third = cluster.start("d3", &["dispatcher"]).await;
+        load.more(20).await;
+        let (status, said) = third.terminate(SOON).await.unwrap();
+        assert_eq!(status.code(), Some(0), "{said}");
+    }
+    let summary = load.end(Api(b.address())).await;
+    say(&format!(
+        "{rounds} freezes and kills of a dispatcher, one of projections each: {summary}"
+    ));
+    // What a frozen one had on the wire, and what a killed one had.
+    let most = usize::try_from(rounds).unwrap() * 2 * IN_FLIGHT;
+    assert!(summary.repeats <= most, "{summary:?}");
+}
+
+/// An endpoint made on one node is addressed on another at once, and subscribed there within a second.
+async fn known_at_once(one: Api, other: Api) {
+    let receiver = Receiver::start(vec![Reply::status(200)]).await.unwrap();
+    let fields = json!({"event_types": ["apart.made"]});
+    let made = one.endpoint(&receiver.url(), fields).await.unwrap();
+    let event = json!({"event_type": "apart.made", "endpoint_id": made.id, "payload": {"n": 1}});
+    let reply = other.call(Method::POST, "/api/v1/events", &event).await;
+    let reply = reply.unwrap();
+    assert_eq!(reply.status.as_u16(), 202, "{reply:?}");
+    let event = json!({"event_type": "apart.made", "payload": {"n": 2}});
+    let subscribed = until(
+        "it is subscribed",
+        std::time::Duration::from_secs(1),
+        async || {
+            let reply = other.call(Method::POST, "/api/v1/events", &event).await?;
+            let answer: Value = reply.json()?;
+            let goes_to = answer["deliveries"].as_array().map_or(0, Vec::len);
+            Ok(if goes_to == 1 {
+                Ok(())
+            } else {
+                Err(answer.to_string())
+            })
+        },
+    );
+    subscribed.await.unwrap();
+    let arrived = until("both arrive", SOON, async || {
+        let got = receiver.got().len();
+        Ok(if got >= 2 {
+            Ok(())
+        } else {
+            Err(got.to_string())
+        })
+    });
+    arrived.await.unwrap();
+}

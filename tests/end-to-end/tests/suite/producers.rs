@@ -1,0 +1,112 @@
+//! Events from Kafka producers: Kafka's own console producer writes to `inbox`.
+
+use std::process::Stdio;
+
+use end_to_end::program::{name_of, other_log};
+use end_to_end::receiver::{Receiver, Reply};
+use end_to_end::until::until;
+use http::Method;
+use serde_json::{Value, json};
+use tokio::io::AsyncWriteExt as _;
+use tokio::process::Command;
+
+use crate::world::{SOON, World, say};
+
+/// What an outbox connector writes: each line is headers, the record's key, the value. One partition, since a
+/// duplicate is one within it.
+const STREAM: &str = "\
+ce_specversion:1.0,ce_id:b-1,ce_type:order.paid,ce_source:/shop,content-type:application/json\torder-7\t{\"form\":\"binary\",\"total\":99.90}
+content-type:application/cloudevents+json\torder-7\t{\"specversion\":\"1.0\",\"id\":\"s-1\",\"type\":\"order.paid\",\"source\":\"/shop\",\"data\":{\"form\": \"structured\", \"n\": 9007199254740993}}
+event-type:order.paid\torder-7\t{\"form\":\"plain\"}
+nothing:known\torder-7\tnobody knows what this is
+ce_specversion:1.0,ce_id:b-1,ce_type:order.paid,ce_source:/shop,content-type:application/json\torder-7\t{\"form\":\"binary\",\"total\":99.90}
+ce_specversion:1.0,ce_id:b-1,ce_type:order.paid,ce_source:/elsewhere,content-type:application/json\torder-7\t{\"form\":\"another source\"}
+";
+
+/// What arrives of it, byte for byte.
+const ARRIVES: [&str; 4] = [
+    r#"{"form": "structured", "n": 9007199254740993}"#,
+    r#"{"form":"another source"}"#,
+    r#"{"form":"binary","total":99.90}"#,
+    r#"{"form":"plain"}"#,
+];
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_outbox_connectors_stream_is_delivered() {
+    let Some(log) = other_log() else {
+        say("!! NOT TESTED: Kafka producers: they need a broker");
+        return;
+    };
+    let world = World::new().await;
+    let api = world.api();
+    let receiver = Receiver::start(vec![Reply::status(200)]).await.unwrap();
+    let fields = json!({"event_types": ["order.paid"]});
+    api.endpoint(&receiver.url(), fields).await.unwrap();
+    produce(&log, &format!("{}.inbox", name_of(&world.data()))).await;
+    let arrived = until("all arrive", SOON, async || {
+        let got = receiver.got().len();
+        Ok(if got >= ARRIVES.len() {
+            Ok(())
+        } else {
+            Err(got.to_string())
+        })
+    });
+    arrived.await.unwrap();
+    let closed = until("each has an end", SOON, async || {
+        let shown = api.get("/api/v1/accounting").await?;
+        let count = |of: &str, name: &str| shown[of][name].as_u64();
+        let ended = count("deliveries", "delivered").zip(count("events", "duplicate"));
+        Ok(if ended == Some((4, 1)) {
+            Ok(())
+        } else {
+            Err(shown.to_string())
+        })
+    });
+    closed.await.unwrap();
+    let got = receiver.got();
+    let mut bodies: Vec<_> = got
+        .iter()
+        .map(|got| String::from_utf8_lossy(&got.body))
+        .collect();
+    bodies.sort();
+    assert_eq!(bodies, ARRIVES);
+    let metrics = api
+        .call(Method::GET, "/metrics", &Value::Null)
+        .await
+        .unwrap();
+    let metrics = String::from_utf8_lossy(&metrics.body).into_owned();
+    let quarantined = metrics
+        .lines()
+        .find(|line| line.starts_with("postrider_quarantined_total"));
+    assert_eq!(
+        quarantined,
+        Some("postrider_quarantined_total 1"),
+        "{metrics}"
+    );
+}
+
+/// Writes the stream with Kafka's console producer.
+async fn produce(log: &str, topic: &str) {
+    let jars = std::env::var("POSTRIDER_TEST_KAFKA_JARS").expect("as `scripts/services env` says");
+    let brokers = log.strip_prefix("kafka://").unwrap();
+    let mut producer = Command::new("java")
+        .args([
+            "-cp",
+            &format!("{jars}/*"),
+            "org.apache.kafka.tools.ConsoleProducer",
+        ])
+        .args(["--bootstrap-server", brokers, "--topic", topic])
+        .args(["--property", "parse.headers=true"])
+        .args(["--property", "parse.key=true"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap();
+    let mut input = producer.stdin.take().unwrap();
+    input.write_all(STREAM.as_bytes()).await.unwrap();
+    drop(input);
+    let ended = producer.wait_with_output().await.unwrap();
+    assert!(ended.status.success(), "{ended:?}");
+}
