@@ -65,7 +65,7 @@ pub struct Store {
 struct Opened {
     cql: Arc<Cql>,
     meta: Arc<Meta>,
-    generation: i64,
+    generation: Generation,
 }
 
 impl Store {
@@ -81,7 +81,6 @@ impl Store {
             meta,
             generation,
         } = opened;
-        let rows = Generation::open(&cql, &config.keyspace, generation).await;
         let keys = ScyllaKeys::open(
             Arc::clone(&cql),
             Arc::clone(&meta),
@@ -90,7 +89,7 @@ impl Store {
             config.keys_ttl,
         );
         let keys = keys.await.map_err(schema)?;
-        let views = ScyllaViews::new(cql, meta, clock, config, rows.map_err(schema)?);
+        let views = ScyllaViews::new(cql, meta, clock, config, generation);
         Ok(Self {
             views: Arc::new(views),
             keys: Arc::new(keys),
@@ -148,20 +147,19 @@ async fn open(config: &Config, clock: &Arc<dyn Clock>) -> Result<Opened, OpenErr
     let until = Instant::now() + TRY_FOR;
     loop {
         match prepare(&cql, config, clock).await {
-            Ok((meta, version, generation)) => {
-                let known = tables::VERSION;
-                return match u64::try_from(version) {
-                    Ok(found) if found > known => Err(OpenError::NewerVersion {
-                        keyspace: name.clone(),
-                        found,
-                        known,
-                    }),
-                    Ok(_) | Err(_) => Ok(Opened {
-                        cql: Arc::new(cql),
-                        meta: Arc::new(meta),
-                        generation,
-                    }),
-                };
+            Ok((meta, Ok(generation))) => {
+                return Ok(Opened {
+                    cql: Arc::new(cql),
+                    meta: Arc::new(meta),
+                    generation,
+                });
+            }
+            Ok((_, Err(found))) => {
+                return Err(OpenError::NewerVersion {
+                    keyspace: name.clone(),
+                    found,
+                    known: tables::VERSION,
+                });
             }
             Err(error) if Instant::now() > until => return Err(schema(config, error)),
             Err(error) => {
@@ -172,12 +170,12 @@ async fn open(config: &Config, clock: &Arc<dyn Clock>) -> Result<Opened, OpenErr
     }
 }
 
-/// Makes what isn't there; says which version of the tables and which generation of rows is.
+/// Makes what isn't there, and opens the rows that count; or says which newer version the tables have.
 async fn prepare(
     cql: &Cql,
     config: &Config,
     clock: &Arc<dyn Clock>,
-) -> Result<(Meta, i64, i64), ViewError> {
+) -> Result<(Meta, Result<Generation, u64>), ViewError> {
     tables::define(cql, &config.keyspace, config.replication).await?;
     let meta = Meta::open(cql, &config.keyspace).await?;
     let now = micros(&**clock);
@@ -190,8 +188,8 @@ async fn prepare(
         }
     };
     // A newer program's tables are not touched.
-    if version > i64::try_from(tables::VERSION).unwrap_or(i64::MAX) {
-        return Ok((meta, version, 0));
+    if version.unsigned_abs() > tables::VERSION {
+        return Ok((meta, Err(version.unsigned_abs())));
     }
     let generation = match meta.get(cql, GENERATION).await? {
         Some(generation) => generation,
@@ -201,8 +199,8 @@ async fn prepare(
         }
     };
     // Both who start at once make the same tables.
-    Generation::open(cql, &config.keyspace, generation).await?;
-    Ok((meta, version, generation))
+    let generation = Generation::open(cql, &config.keyspace, generation).await?;
+    Ok((meta, Ok(generation)))
 }
 
 /// A new generation of rows, filled while the old one is there and goes on to count and to be written.
@@ -229,6 +227,7 @@ impl Rebuilding {
             generation,
         } = open(config, &clock).await?;
         let schema = |source| schema(config, source);
+        let generation = generation.number;
         let left = meta.get(&cql, REBUILDING).await.map_err(schema)?;
         let new = left.filter(|left| *left > generation);
         let new = new.unwrap_or(generation + 1);

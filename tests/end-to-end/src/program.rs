@@ -18,8 +18,9 @@ use tokio::time::timeout;
 use crate::api::Api;
 use crate::until::until;
 
-/// How long the server may take until it listens.
-pub const START_WITHIN: Duration = Duration::from_secs(20);
+/// How long the server may take until it listens: in a CQL store that many tests share, the first start on a
+/// data directory makes fourteen tables, one after the other.
+pub const START_WITHIN: Duration = Duration::from_secs(60);
 
 /// A running server. Dropped, it is killed.
 pub struct Server {
