@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use eventlog_port::{Commit, GroupError, GroupEvent, GroupSpec, Member, TopicPartition};
+use rdkafka::ClientConfig;
 use rdkafka::consumer::{CommitMode, Consumer};
 use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode as Code};
 use tokio::task::JoinHandle;
@@ -27,17 +28,28 @@ const EVENTS: usize = 64;
 /// Tells members of one process apart.
 static MEMBERS: AtomicU64 = AtomicU64::new(0);
 
+/// Whether the group still knows this member.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Standing {
+    Member,
+    /// Brokers have refused what the driver sent under its name, and the driver has given up.
+    Refused,
+    /// Another has taken the name.
+    Fenced,
+}
+
 pub(crate) struct KafkaMember {
     consumer: Arc<GroupConsumer>,
+    /// What a consumer of this member is made of.
+    client: ClientConfig,
     spec: GroupSpec,
     full_group: String,
-    client_id: String,
     held: BTreeSet<i32>,
     /// Told as revoked; given up when the member asks again.
     revoking: Vec<i32>,
     ready: VecDeque<GroupEvent>,
     step: Option<JoinHandle<Done>>,
-    fenced: bool,
+    standing: Standing,
 }
 
 fn unavailable(error: impl Into<eventlog_port::BoxError>) -> GroupError {
@@ -77,23 +89,18 @@ impl KafkaMember {
         // Static members of one process need client ids of their own.
         let number = MEMBERS.fetch_add(1, Ordering::Relaxed);
         let client_id = format!("{}-{}-{}", spec.instance, std::process::id(), number);
-        let made = member_config(config, &spec, &client_id)
-            .create_with_context(Membership::new(full_name.clone()));
-        let mut consumer: GroupConsumer =
-            made.map_err(|error| unavailable(not_made_again(error)))?;
-        let arrived = Arc::clone(&consumer.client().context().arrived);
-        consumer.set_nonempty_callback(move || arrived.notify_one());
-        consumer.subscribe(&[&full_name]).map_err(unavailable)?;
+        let client = member_config(config, &spec, &client_id);
+        let consumer = joined(&client, &full_name)?;
         Ok(Self {
-            consumer: Arc::new(consumer),
+            consumer,
+            client,
             full_group: config.full_name(&spec.group),
             spec,
-            client_id,
             held: BTreeSet::new(),
             revoking: Vec::new(),
             ready: VecDeque::new(),
             step: None,
-            fenced: false,
+            standing: Standing::Member,
         })
     }
 
@@ -134,6 +141,22 @@ impl KafkaMember {
         }
     }
 
+    /// As [`finish`](Self::finish), but not for longer than until then; the member stays alive
+    /// meanwhile. A broker answers a connection's requests in turn: where one waits for the group to be
+    /// rearranged, a commit waits behind it.
+    async fn finish_by(&mut self, until: Instant) -> Result<Option<KafkaResult<()>>, GroupError> {
+        loop {
+            let left = until.saturating_duration_since(Instant::now());
+            if let Ok(done) = timeout(left.min(POLL_EVERY), self.finish()).await {
+                return done;
+            }
+            if left.is_zero() {
+                return Err(unavailable(NoAnswer(self.spec.session / 2)));
+            }
+            self.poll()?;
+        }
+    }
+
     /// Serves the driver's events without waiting. The callback collects changes.
     fn poll(&mut self) -> Result<(), GroupError> {
         for _ in 0..EVENTS {
@@ -149,9 +172,12 @@ impl KafkaMember {
 
     fn heed(&mut self, error: KafkaError) -> Result<(), GroupError> {
         let code = error.rdkafka_error_code();
-        if code == Some(Code::FencedInstanceId) {
-            self.fenced = true;
+        if matches!(code, Some(Code::FencedInstanceId | Code::Fatal)) {
+            self.standing = Standing::Refused;
             return Ok(());
+        }
+        if code == Some(Code::PollExceeded) {
+            self.membership().expelled.store(true, Ordering::SeqCst);
         }
         let lasting = matches!(
             code,
@@ -228,14 +254,45 @@ impl KafkaMember {
                     .iter()
                     .any(|event| takes(event, commit.partition))
         });
-        refused.map(|commit| {
-            let topic = self.spec.topic.as_str();
-            GroupError::NotHeld(TopicPartition::new(topic, commit.partition))
-        })
+        refused.map(|commit| self.not_held_error(commit.partition))
+    }
+
+    fn not_held_error(&self, partition: u32) -> GroupError {
+        GroupError::NotHeld(TopicPartition::new(self.spec.topic.as_str(), partition))
     }
 
     fn fenced_error(&self) -> GroupError {
         GroupError::Fenced(self.spec.instance.clone())
+    }
+
+    /// What the driver does for this member is over, and all is lost. Where it was expelled before, it
+    /// may have refused itself: it joins again under a new id, and what it still sent under the old one,
+    /// or under none, is refused as a namesake's. Else another has taken the name.
+    fn refused(&mut self) -> Result<(), GroupError> {
+        self.poll()?;
+        if !self.held.is_empty() {
+            let lost: Vec<i32> = self.held.iter().copied().collect();
+            self.ready.push_back(GroupEvent::Lost(numbers(&lost)));
+            return Ok(());
+        }
+        if self.membership().expelled.load(Ordering::SeqCst) {
+            return self.join_again();
+        }
+        self.standing = Standing::Fenced;
+        Ok(())
+    }
+
+    fn join_again(&mut self) -> Result<(), GroupError> {
+        tracing::warn!(
+            group = self.spec.group,
+            "the group had expelled this member; it joins again"
+        );
+        let again = joined(&self.client, &self.membership().full_name)?;
+        let ending = self.ending();
+        self.consumer = again;
+        self.standing = Standing::Member;
+        vanish(ending);
+        Ok(())
     }
 
     /// What a commit came to; `None`: the group was being rearranged, and it may be tried again.
@@ -250,12 +307,11 @@ impl KafkaMember {
             Some(Code::RebalanceInProgress | Code::IllegalGeneration)
         ) {
             None
-        } else if code == Some(Code::FencedInstanceId) {
-            self.fenced = true;
-            Some(Err(self.fenced_error()))
+        } else if matches!(code, Some(Code::FencedInstanceId | Code::Fatal)) {
+            self.standing = Standing::Refused;
+            Some(Err(self.not_held_error(first)))
         } else if code == Some(Code::UnknownMemberId) {
-            let topic = self.spec.topic.as_str();
-            Some(Err(GroupError::NotHeld(TopicPartition::new(topic, first))))
+            Some(Err(self.not_held_error(first)))
         } else {
             Some(Err(unavailable(error)))
         }
@@ -267,12 +323,17 @@ impl Member for KafkaMember {
     async fn next(&mut self) -> Result<GroupEvent, GroupError> {
         loop {
             self.finish().await?;
-            if self.fenced {
-                return Err(self.fenced_error());
-            }
             if let Some(event) = self.ready.pop_front() {
                 self.told(&event);
                 return Ok(event);
+            }
+            match self.standing {
+                Standing::Member => {}
+                Standing::Refused => {
+                    self.refused()?;
+                    continue;
+                }
+                Standing::Fenced => return Err(self.fenced_error()),
             }
             if !self.revoking.is_empty() {
                 let revoked = std::mem::take(&mut self.revoking);
@@ -284,7 +345,7 @@ impl Member for KafkaMember {
                 continue;
             }
             self.poll()?;
-            if !self.fenced && !self.act() {
+            if self.standing == Standing::Member && !self.act() {
                 let arrived = Arc::clone(&self.membership().arrived);
                 drop(timeout(POLL_EVERY, arrived.notified()).await);
             }
@@ -298,27 +359,21 @@ impl Member for KafkaMember {
         let until = Instant::now() + self.spec.session / 2;
         loop {
             // One commit at a time: an older one that is still under way must not land on top.
-            timeout(
-                until.saturating_duration_since(Instant::now()),
-                self.finish(),
-            )
-            .await
-            .map_err(|_| unavailable(NoAnswer(self.spec.session / 2)))??;
+            self.finish_by(until).await?;
             self.poll()?;
-            if self.fenced {
-                return Err(self.fenced_error());
+            match self.standing {
+                Standing::Member => {}
+                Standing::Refused => return Err(self.not_held_error(first)),
+                Standing::Fenced => return Err(self.fenced_error()),
             }
             if let Some(refused) = self.not_held(commits) {
                 return Err(refused);
             }
             let places = offsets(&self.membership().full_name, commits).map_err(unavailable)?;
             self.start(move |consumer| Done::Committed(consumer.commit(&places, CommitMode::Sync)));
-            let left = until.saturating_duration_since(Instant::now());
-            let done = timeout(left, self.finish()).await;
-            let Ok(done) = done else {
-                return Err(unavailable(NoAnswer(self.spec.session / 2)));
+            let Some(done) = self.finish_by(until).await? else {
+                continue;
             };
-            let Some(done) = done? else { continue };
             if let Some(answer) = self.committed(done, first) {
                 return answer;
             }
@@ -341,10 +396,23 @@ impl Member for KafkaMember {
 
 impl Drop for KafkaMember {
     fn drop(&mut self) {
-        let ending = self.ending();
-        // Ending a consumer blocks. A static member does not say that it goes.
-        drop(std::thread::Builder::new().spawn(move || ending.vanish()));
+        vanish(self.ending());
     }
+}
+
+/// A static member does not say that it goes. Ending a consumer blocks.
+fn vanish(ending: Ending) {
+    drop(std::thread::Builder::new().spawn(move || ending.vanish()));
+}
+
+/// A consumer that joins the group.
+fn joined(client: &ClientConfig, full_name: &str) -> Result<Arc<GroupConsumer>, GroupError> {
+    let made = client.create_with_context(Membership::new(full_name.to_owned()));
+    let mut consumer: GroupConsumer = made.map_err(|error| unavailable(not_made_again(error)))?;
+    let arrived = Arc::clone(&consumer.client().context().arrived);
+    consumer.set_nonempty_callback(move || arrived.notify_one());
+    consumer.subscribe(&[full_name]).map_err(unavailable)?;
+    Ok(Arc::new(consumer))
 }
 
 impl KafkaMember {
@@ -357,9 +425,12 @@ impl KafkaMember {
         Ending {
             consumer: Arc::clone(&self.consumer),
             group: self.full_group.clone(),
-            client_id: self.client_id.clone(),
+            instance: self.spec.instance.clone(),
             within: self.spec.session,
             open,
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

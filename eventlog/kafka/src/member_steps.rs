@@ -7,6 +7,7 @@ use eventlog_port::{Claim, Commit, GroupSpec};
 use rdkafka::consumer::Consumer;
 use rdkafka::error::{KafkaError, KafkaResult};
 use rdkafka::{ClientConfig, Offset, TopicPartitionList};
+use uuid::Uuid;
 
 use crate::config::Config;
 use crate::membership::{Change, GroupConsumer, acknowledge, hold};
@@ -89,7 +90,7 @@ pub(crate) fn offsets(full_name: &str, commits: &[Commit]) -> KafkaResult<TopicP
 pub(crate) struct Ending {
     pub(crate) consumer: Arc<GroupConsumer>,
     pub(crate) group: String,
-    pub(crate) client_id: String,
+    pub(crate) instance: String,
     pub(crate) within: Duration,
     /// Changes that nobody has acknowledged.
     pub(crate) open: Vec<Change>,
@@ -119,13 +120,19 @@ impl Ending {
         }
     }
 
+    /// Whether the group lists a member of this name. Brokers put the name before the UUID of a static
+    /// member's id (KIP-345); as client id they go on to tell that of the first who came under the name.
     fn is_member(&self) -> bool {
         let listed = self
             .consumer
             .fetch_group_list(Some(&self.group), self.within);
         listed.is_ok_and(|listed| {
             let mut members = listed.groups().iter().flat_map(|group| group.members());
-            members.any(|member| member.client_id() == self.client_id)
+            members.any(|member| {
+                let rest = member.id().strip_prefix(&self.instance);
+                let uuid = rest.and_then(|rest| rest.strip_prefix('-'));
+                uuid.is_some_and(|uuid| Uuid::try_parse(uuid).is_ok())
+            })
         })
     }
 

@@ -39,6 +39,9 @@ pub(crate) struct Membership {
     pub(crate) changes: Mutex<VecDeque<Change>>,
     /// Once set, nobody asks for changes any more, and each is acknowledged at once.
     pub(crate) closing: AtomicBool,
+    /// The group has gone on without this member since it was last given something: what it still sends
+    /// may be refused.
+    pub(crate) expelled: AtomicBool,
     pub(crate) arrived: Arc<Notify>,
 }
 
@@ -46,13 +49,12 @@ pub(crate) type GroupConsumer = BaseConsumer<Membership>;
 
 impl Membership {
     pub(crate) fn new(full_name: String) -> Self {
-        let (changes, closing, arrived) =
-            (Mutex::default(), AtomicBool::new(false), Arc::default());
         Self {
             full_name,
-            changes,
-            closing,
-            arrived,
+            changes: Mutex::default(),
+            closing: AtomicBool::new(false),
+            expelled: AtomicBool::new(false),
+            arrived: Arc::default(),
         }
     }
 
@@ -114,8 +116,12 @@ impl ConsumerContext for Membership {
     ) {
         let partitions: Vec<i32> = changed.elements().iter().map(|p| p.partition()).collect();
         let change = if kind == RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS {
+            if !partitions.is_empty() {
+                self.expelled.store(false, Ordering::SeqCst);
+            }
             Change::Assigned(partitions)
         } else if consumer.assignment_lost() {
+            self.expelled.store(true, Ordering::SeqCst);
             acknowledge(consumer, &Change::Revoked(partitions.clone()));
             Change::Lost(partitions)
         } else {
