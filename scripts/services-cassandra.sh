@@ -101,7 +101,7 @@ cassandra_spawn() {
         jdk.management/com.sun.management.internal; do
         opened+=(--add-opens "$package=ALL-UNNAMED")
     done
-    setsid java -Xms256m -Xmx"${POSTRIDER_CASSANDRA_HEAP:-1g}" -Djava.awt.headless=true "${opened[@]}" \
+    setsid java -Xms256m -Xmx"${POSTRIDER_CASSANDRA_HEAP:-1g}" "${java_short[@]}" -Djava.awt.headless=true "${opened[@]}" \
         -Djdk.attach.allowAttachSelf=true \
         -Dlogback.configurationFile="$node/logback.xml" \
         -Dcassandra.config="file://$node/cassandra.yaml" -Dcassandra.storagedir="$node" \

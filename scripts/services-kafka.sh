@@ -136,7 +136,7 @@ kafka_prepare() {
 kafka_spawn() {
     local node
     node=$(readlink -f "$kafka_current")/node-$1
-    setsid java -Xmx"${POSTRIDER_KAFKA_HEAP:-512m}" -Djava.awt.headless=true \
+    setsid java -Xmx"${POSTRIDER_KAFKA_HEAP:-512m}" "${java_short[@]}" -Djava.awt.headless=true \
         -Dorg.slf4j.simpleLogger.showDateTime=true \
         -Dorg.slf4j.simpleLogger.dateTimeFormat='HH:mm:ss.SSS' \
         -cp "$kafka_jars/*" kafka.Kafka "$node/server.properties" \

@@ -21,6 +21,9 @@ use crate::writer_target::Target;
 const LEADERS_WITHIN: Duration = Duration::from_secs(30);
 const ASK_EVERY: Duration = Duration::from_millis(20);
 
+/// How long one request for topics' settings may take before another broker is asked.
+const SETTINGS_WITHIN: Duration = Duration::from_secs(2);
+
 /// A topic that the brokers did not make.
 #[derive(Debug, thiserror::Error)]
 #[error("topic {topic:?} was not made: {code}")]
@@ -32,7 +35,7 @@ struct NotMade {
 pub(crate) struct Topics {
     config: Config,
     cluster: Arc<Cluster>,
-    admin: AdminClient<Quiet>,
+    admin: Arc<AdminClient<Quiet>>,
     /// The limit that each topic was asked for; a topic's own is never below Kafka's default.
     limits: Mutex<BTreeMap<String, u32>>,
 }
@@ -56,7 +59,7 @@ impl Topics {
         Ok(Self {
             config: config.clone(),
             cluster,
-            admin,
+            admin: Arc::new(admin),
             limits: Mutex::default(),
         })
     }
@@ -161,8 +164,8 @@ impl Topics {
         };
         let new: Vec<_> = specs.iter().zip(&settings).zip(&names).map(new).collect();
         let options = AdminOptions::new().operation_timeout(Some(LEADERS_WITHIN));
-        let made = self
-            .admin
+        let admin = self.admin().await.map_err(unavailable)?;
+        let made = admin
             .create_topics(&new, &options)
             .await
             .map_err(unavailable)?;
@@ -193,6 +196,17 @@ impl Topics {
             }
         }
         Ok(())
+    }
+
+    /// The client, once it knows the brokers that there are now. It sends everything to the one that they
+    /// named as their controller; where that one is gone it waits for it, in vain, and with a whole
+    /// processor: each failed connection wakes the request, which asks for the next.
+    async fn admin(&self) -> Result<&AdminClient<Quiet>, KafkaError> {
+        let (admin, timeout) = (Arc::clone(&self.admin), self.config.request_timeout);
+        let asked =
+            tokio::task::spawn_blocking(move || admin.inner().fetch_metadata(None, timeout));
+        asked.await.unwrap_or(Err(KafkaError::Canceled))?;
+        Ok(&self.admin)
     }
 
     /// Asks until a broker has answered, for a request's time: one that goes away takes the question
@@ -242,8 +256,9 @@ impl Topics {
             .iter()
             .map(|name| ResourceSpecifier::Topic(name))
             .collect();
-        let options = AdminOptions::new().request_timeout(Some(self.config.request_timeout));
-        let answers = self.admin.describe_configs(&asked, &options).await?;
+        let within = self.config.request_timeout.min(SETTINGS_WITHIN);
+        let options = AdminOptions::new().request_timeout(Some(within));
+        let answers = self.admin().await?.describe_configs(&asked, &options).await?;
         for (name, answer) in names.iter().zip(answers) {
             match answer {
                 Ok(resource) => {

@@ -10,5 +10,6 @@ pub mod attempts;
 pub mod client;
 pub mod program;
 pub mod receiver;
+pub mod services;
 pub mod until;
 pub mod verifiers;

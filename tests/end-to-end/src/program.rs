@@ -84,14 +84,9 @@ fn command_of(name: &str, data: &Path, arguments: &[&str]) -> anyhow::Result<Com
     }
     if let Some(log) = other_log() {
         let prefix = format!("{name}.");
-        command.args([
-            "--log",
-            &log,
-            "--kafka-prefix",
-            &prefix,
-            "--partitions",
-            "4",
-        ]);
+        let replication = brokers().to_string();
+        command.args(["--log", &log, "--kafka-prefix", &prefix]);
+        command.args(["--partitions", "4", "--kafka-replication", &replication]);
     }
     Ok(command)
 }
@@ -100,6 +95,12 @@ fn command_of(name: &str, data: &Path, arguments: &[&str]) -> anyhow::Result<Com
 #[must_use]
 pub fn other_log() -> Option<String> {
     std::env::var("POSTRIDER_TEST_LOG").ok()
+}
+
+/// On how many brokers that log is.
+#[must_use]
+pub fn brokers() -> usize {
+    other_log().map_or(0, |log| log.split(',').count())
 }
 
 /// Where servers keep views where it is not in the data directory: `POSTRIDER_TEST_VIEWS`, as `--views`

@@ -1,10 +1,12 @@
-//! Each role a process of its own, two of each: instances come, are killed, freeze and wake.
+//! Each role a process of its own, two of each: instances come, are killed, freeze and wake, and on three
+//! brokers each in turn is killed and comes back.
 
 use std::path::PathBuf;
 
 use end_to_end::api::Api;
-use end_to_end::program::{Server, name_of, other_log, other_views};
+use end_to_end::program::{Server, brokers, name_of, other_log, other_views};
 use end_to_end::receiver::{Receiver, Reply};
+use end_to_end::services::services;
 use end_to_end::until::until;
 use http::Method;
 use serde_json::{Value, json};
@@ -83,6 +85,7 @@ async fn roles_apart_lose_nothing() {
         return;
     }
     let rounds = number("FREEZES", 5);
+    let breaks = brokers() == 3;
     let cluster = Cluster::new();
     let front = ["api", "ingest"];
     let a = cluster.start("a", &front).await;
@@ -106,9 +109,17 @@ async fn roles_apart_lose_nothing() {
         // It is overtaken while it stands still, and wakes up believing that all is its own.
         let before = taken(&second);
         first.freeze().unwrap();
+        let broker = (round % 3 + 1).to_string();
+        if breaks {
+            let kill = ["stop", "kafka", "--node", &broker, "--kill"];
+            services(&kill).await.unwrap();
+        }
         load.more(20).await;
         takes_over(&second, before).await;
         first.wake().unwrap();
+        if breaks {
+            services(&["start", "kafka"]).await.unwrap();
+        }
         load.more(20).await;
         first.kill().await.unwrap();
         other_folding.kill().await.unwrap();
@@ -121,10 +132,13 @@ async fn roles_apart_lose_nothing() {
     }
     let summary = load.end(Api(b.address())).await;
     say(&format!(
-        "{rounds} freezes and kills of a dispatcher, one of projections each: {summary}"
+        "{rounds} freezes and kills of a dispatcher, one of projections and {} of a broker each: {summary}",
+        u8::from(breaks)
     ));
-    // What a frozen one had on the wire, and what a killed one had.
-    let most = usize::try_from(rounds).unwrap() * 2 * IN_FLIGHT;
+    // What a frozen one had on the wire, and a killed one; and who hears nothing of a broker that is killed
+    // starts over.
+    let stops = if breaks { 4 } else { 2 };
+    let most = usize::try_from(rounds).unwrap() * stops * IN_FLIGHT;
     assert!(summary.repeats <= most, "{summary:?}");
 }
 
