@@ -67,7 +67,7 @@ fn taken(server: &Server) -> usize {
 
 /// Waits until `server` has taken partitions that another had.
 async fn takes_over(server: &Server, before: usize) {
-    let took = until("another takes over", SOON, async || {
+    let took = until("another takes over", SOON * 3, async || {
         let now = taken(server);
         Ok(if now > before {
             Ok(())
@@ -117,18 +117,25 @@ async fn roles_apart_lose_nothing() {
         load.more(20).await;
         takes_over(&second, before).await;
         first.wake().unwrap();
-        if breaks {
-            services(&["start", "kafka"]).await.unwrap();
-        }
-        load.more(20).await;
-        first.kill().await.unwrap();
-        other_folding.kill().await.unwrap();
-        first = cluster.start("d1", &["dispatcher"]).await;
-        other_folding = cluster.start("p2", &["projections"]).await;
-        let third = cluster.start("d3", &["dispatcher"]).await;
-        load.more(20).await;
-        let (status, said) = third.terminate(SOON).await.unwrap();
-        assert_eq!(status.code(), Some(0), "{said}");
+        let back = async {
+            if breaks {
+                services(&["start", "kafka"]).await.unwrap();
+            }
+        };
+        let go_on = async {
+            load.more(20).await;
+            first.kill().await.unwrap();
+            other_folding.kill().await.unwrap();
+            let again = cluster.start("d1", &["dispatcher"]).await;
+            let folding_again = cluster.start("p2", &["projections"]).await;
+            let third = cluster.start("d3", &["dispatcher"]).await;
+            load.more(20).await;
+            let (status, said) = third.terminate(SOON).await.unwrap();
+            assert_eq!(status.code(), Some(0), "{said}");
+            (again, folding_again)
+        };
+        let ((), started) = tokio::join!(back, go_on);
+        (first, other_folding) = started;
     }
     let summary = load.end(Api(b.address())).await;
     say(&format!(

@@ -115,7 +115,8 @@ impl Load {
     /// Waits until so many more are accepted than by now.
     pub(crate) async fn more(&self, count: usize) {
         let wanted = self.accepted() + count;
-        let more = until("events are accepted", SOON, async || {
+        // A broker that is killed takes some partitions' leaders with it, on two cores for a while.
+        let more = until("events are accepted", SOON * 3, async || {
             let accepted = self.accepted();
             Ok(if accepted >= wanted {
                 Ok(())
