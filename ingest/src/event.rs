@@ -6,11 +6,12 @@ use bytes::Bytes;
 use domain::time::Timestamp;
 use http::StatusCode;
 use problem::Problem;
-use schemas::event::Priority;
+use schemas::event::{Extension, Priority};
 use schemas::ids::{DeliveryId, EndpointId, EventId};
 use schemas::origin::{Acceptance, Run};
 use schemas::text::{
-    EventType, IdempotencyKey, OrderingKey, Source, Tags, TraceParent, TraceState,
+    ContentType, EventTime, EventType, GivenId, IdempotencyKey, OrderingKey, Source, Tags, TraceParent,
+    TraceState,
 };
 
 /// An event as a producer gives it, checked.
@@ -18,7 +19,7 @@ use schemas::text::{
 pub struct NewEvent {
     /// What happened.
     pub event_type: EventType,
-    /// The payload: JSON, byte for byte as the producer wrote it.
+    /// The payload, byte for byte as the producer wrote it: JSON, unless its attributes say otherwise.
     pub payload: Bytes,
     /// The one endpoint it is for; `None`: all that subscribe.
     pub endpoint: Option<EndpointId>,
@@ -40,12 +41,27 @@ pub struct NewEvent {
     pub trace_parent: Option<TraceParent>,
     /// What vendors add to that.
     pub trace_state: Option<TraceState>,
+    /// What only a CloudEvent says.
+    pub attributes: Attributes,
+}
+
+/// What a CloudEvent says of itself that an event of ours has no member for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Attributes {
+    /// Its `id`, unique together with the source only.
+    pub given_id: Option<GivenId>,
+    /// When it happened; `None`: when it was taken.
+    pub time: Option<EventTime>,
+    /// The payload's media type; `None`: JSON.
+    pub content_type: Option<ContentType>,
+    /// Attributes that are handed through.
+    pub extensions: Vec<Extension>,
 }
 
 impl NewEvent {
     /// An event that says no more than it must.
     #[must_use]
-    pub const fn new(event_type: EventType, payload: Bytes) -> Self {
+    pub fn new(event_type: EventType, payload: Bytes) -> Self {
         Self {
             event_type,
             payload,
@@ -59,6 +75,7 @@ impl NewEvent {
             tags: None,
             trace_parent: None,
             trace_state: None,
+            attributes: Attributes::default(),
         }
     }
 }

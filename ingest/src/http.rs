@@ -4,14 +4,17 @@ use axum::Router;
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
+use futures_util::future::join_all;
 use http::header::CONTENT_TYPE;
-use http::{HeaderMap, HeaderValue, StatusCode};
+use http::{HeaderValue, StatusCode};
 use problem::{Caller, Problem, body};
 use schemas::topics::Topic;
 use serde::Serialize;
+use serde_json::json;
 
 use crate::accept::Ingest;
-use crate::event::Receipt;
+use crate::cloud_event::{self, Mode};
+use crate::event::{NewEvent, Receipt};
 use crate::request;
 
 /// The header of an answer that repeats an earlier one.
@@ -46,13 +49,12 @@ struct Delivery {
 }
 
 async fn take(State(ingest): State<Ingest>, request: Request) -> Response {
-    match accepted(&ingest, request).await {
-        Ok(receipt) => answer(&receipt),
-        Err(problem) => problem.into_response(),
-    }
+    accepted(&ingest, request)
+        .await
+        .unwrap_or_else(IntoResponse::into_response)
 }
 
-async fn accepted(ingest: &Ingest, request: Request) -> Result<Receipt, Problem> {
+async fn accepted(ingest: &Ingest, request: Request) -> Result<Response, Problem> {
     let (head, body) = request.into_parts();
     let refused = |problem: Problem| {
         ingest.metrics().reject(problem.code());
@@ -63,28 +65,86 @@ async fn accepted(ingest: &Ingest, request: Request) -> Result<Receipt, Problem>
         let problem = Problem::new(StatusCode::UNAUTHORIZED, "unauthorized", "nobody is asking");
         return Err(refused(problem));
     };
-    if is_cloud_event(&head.headers) {
-        return Err(refused(Problem::not_supported_yet(
-            "CloudEvents over HTTP are not built yet: send application/json",
-        )));
-    }
     let body = body::read(body).await.map_err(refused)?;
-    let now = ingest.clock().now();
-    let event = request::read(&body, &head.headers, now).map_err(refused)?;
-    let taken = ingest.accept(&caller.tenant, event).await;
-    taken.map_err(|refused| refused.problem())
+    let event = match Mode::of(&head.headers) {
+        None => request::read(&body, &head.headers, ingest.clock().now()),
+        Some(Mode::Batch) => {
+            let events = cloud_event::batch(&head.headers, &body).map_err(refused)?;
+            return Ok(take_all(ingest, caller, events).await);
+        }
+        Some(mode) => cloud_event::one(mode, &head.headers, body),
+    };
+    let taken = ingest.accept(&caller.tenant, event.map_err(refused)?).await;
+    taken
+        .map(|receipt| answer(&receipt))
+        .map_err(|refused| refused.problem())
 }
 
-/// CloudEvents over HTTP: structured or batch by the media type, binary by the version's header.
-fn is_cloud_event(headers: &HeaderMap) -> bool {
-    const FRONT: &[u8] = b"application/cloudevents";
-    let media_type = headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes);
-    let front = media_type.and_then(|value| value.get(..FRONT.len()));
-    front.is_some_and(|front| front.eq_ignore_ascii_case(FRONT))
-        || headers.contains_key("ce-specversion")
+/// One item's answer in that of a batch.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Item<'a> {
+    Taken(Answer<'a>),
+    Refused {
+        status: &'static str,
+        problem: &'a Problem,
+    },
 }
 
-fn answer(receipt: &Receipt) -> Response {
+/// Takes each event that could be read. All are under way at once, in their order.
+async fn take_all(
+    ingest: &Ingest,
+    caller: &Caller,
+    events: Vec<Result<NewEvent, Problem>>,
+) -> Response {
+    let take = |event: Result<NewEvent, Problem>| async {
+        match event {
+            Ok(event) => {
+                let taken = ingest.accept(&caller.tenant, event).await;
+                taken.map_err(|refused| refused.problem())
+            }
+            Err(problem) => {
+                ingest.metrics().reject(problem.code());
+                Err(problem)
+            }
+        }
+    };
+    let taken = join_all(events.into_iter().map(take)).await;
+    // Whoever looks at no item must come again, when none could be taken for reasons that pass.
+    let passing = |item: &Result<Receipt, Problem>| {
+        item.as_ref()
+            .err()
+            .filter(|problem| problem.status().is_server_error())
+            .cloned()
+    };
+    if let Some(all) = taken.iter().map(passing).collect::<Option<Vec<_>>>()
+        && let Some(problem) = all.into_iter().next()
+    {
+        return problem.into_response();
+    }
+    let results: Vec<_> = taken.iter().map(item).collect();
+    let body = serde_json::to_vec(&json!({ "results": results })).unwrap_or_default();
+    accepted_with(body)
+}
+
+fn item(taken: &Result<Receipt, Problem>) -> Item<'_> {
+    match taken {
+        Ok(receipt) => Item::Taken(told(receipt)),
+        Err(problem) => Item::Refused {
+            status: "refused",
+            problem,
+        },
+    }
+}
+
+fn accepted_with(body: Vec<u8>) -> Response {
+    let mut response = (StatusCode::ACCEPTED, body).into_response();
+    let json = HeaderValue::from_static("application/json");
+    response.headers_mut().insert(CONTENT_TYPE, json);
+    response
+}
+
+fn told(receipt: &Receipt) -> Answer<'_> {
     let position = receipt.acceptance.position();
     let deliveries = receipt
         .deliveries()
@@ -92,7 +152,7 @@ fn answer(receipt: &Receipt) -> Response {
             delivery_id,
             endpoint_id,
         });
-    let answer = Answer {
+    Answer {
         event_id: receipt.event.as_str(),
         status: if receipt.endpoints.is_empty() {
             "no_route"
@@ -108,13 +168,15 @@ fn answer(receipt: &Receipt) -> Response {
         partition: position.partition,
         offset: position.offset,
         deliveries: deliveries.collect(),
-    };
-    let body = serde_json::to_vec(&answer).unwrap_or_default();
-    let mut response = (StatusCode::ACCEPTED, body).into_response();
-    let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    }
+}
+
+fn answer(receipt: &Receipt) -> Response {
+    let body = serde_json::to_vec(&told(receipt)).unwrap_or_default();
+    let mut response = accepted_with(body);
     if receipt.duplicate {
-        headers.insert(REPLAYED, HeaderValue::from_static("true"));
+        let repeated = HeaderValue::from_static("true");
+        response.headers_mut().insert(REPLAYED, repeated);
     }
     response
 }

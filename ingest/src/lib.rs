@@ -1,9 +1,9 @@
 //! Events in: the HTTP door, and the router.
 //!
 //! ```text
-//!  POST /events ─► request (checks) ─► plan (routes, record) ─► appender ─► inbox or events
-//!                                                                             │
-//!                                              events ◄─ router ◄─────────────┘ (and Kafka producers)
+//!  POST /events ─► request, cloud_event (checks) ─► plan (routes, record) ─► appender ─► inbox or events
+//!                                                                                          │
+//!                                                           events ◄─ router ◄─────────────┘ (and Kafka producers)
 //! ```
 //!
 //! - [`accept`]: taking events, by [`Ingest::accept`](accept::Ingest::accept) or over
@@ -15,6 +15,7 @@
 
 pub mod accept;
 mod appender;
+mod cloud_event;
 pub mod event;
 mod http;
 mod idempotency;

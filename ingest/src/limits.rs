@@ -13,6 +13,9 @@ pub const MAX_IDEMPOTENCY_WINDOW: Duration = Duration::from_secs(72 * 3_600);
 /// that topics have above the ingest limit (512 KiB).
 pub const MAX_ROUTES: usize = 4_000;
 
+/// How many events a batch may have (`docs/api.md`).
+pub const MAX_BATCH: usize = 1_000;
+
 /// How many keys are remembered while no router has written their rows yet: seconds of the most
 /// that routers keep up with.
 pub const RECENT_KEYS: usize = 8_192;

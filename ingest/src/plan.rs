@@ -121,6 +121,7 @@ pub(crate) struct Taken<'a> {
 impl Taken<'_> {
     fn envelope(&self) -> Envelope {
         let event = &self.event;
+        let given = &event.attributes;
         let source = || Source::try_from(ByteString::from_static(DEFAULT_SOURCE));
         Envelope {
             event_type: event.event_type.clone(),
@@ -128,13 +129,13 @@ impl Taken<'_> {
                 .source
                 .clone()
                 .unwrap_or_else(|| source().expect("the name is a source")),
-            time: Some(EventTime::new(self.now)),
-            content_type: Some(json()),
+            time: Some(given.time.clone().unwrap_or_else(|| EventTime::new(self.now))),
+            content_type: Some(given.content_type.clone().unwrap_or_else(json)),
             trace_parent: event.trace_parent.clone(),
             trace_state: event.trace_state.clone(),
             tags: event.tags.clone(),
-            given_id: None,
-            extensions: Vec::new(),
+            given_id: given.given_id.clone(),
+            extensions: given.extensions.clone(),
         }
     }
 

@@ -95,8 +95,6 @@ pub fn read(body: &Bytes, headers: &HeaderMap, now: Timestamp) -> Result<NewEven
     }
     match (event_type, payload) {
         (Some(event_type), Some(payload)) if faults.errors.is_empty() => Ok(NewEvent {
-            event_type,
-            payload,
             endpoint,
             id,
             idempotency_key,
@@ -107,6 +105,7 @@ pub fn read(body: &Bytes, headers: &HeaderMap, now: Timestamp) -> Result<NewEven
             tags,
             trace_parent: trace(headers, "traceparent"),
             trace_state: trace(headers, "tracestate"),
+            ..NewEvent::new(event_type, payload)
         }),
         (_, _) => Err(refuse(faults)),
     }

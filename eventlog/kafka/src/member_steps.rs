@@ -1,6 +1,7 @@
 //! What a member does on blocking threads: the driver's calls wait for brokers.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use eventlog_port::{Claim, Commit, GroupSpec};
@@ -100,24 +101,37 @@ impl Ending {
     /// Gives everything up, and waits until the group knows.
     pub(crate) fn leave(self) {
         self.settle();
-        // Closing alone says nothing for a static member (KIP-345); unsubscribing does.
-        self.consumer.unsubscribe();
         #[expect(
             clippy::disallowed_methods,
             reason = "a blocking wait, outside the runtime's timer"
         )]
         let until = Instant::now() + self.within;
-        while self.is_member() {
+        // The driver forgets a member whose first request to join is still open, and the group waits a whole
+        // session for it.
+        let has_joined = &self.consumer.client().context().has_joined;
+        if !self.poll_until(until, || has_joined.load(Ordering::SeqCst)) {
+            return;
+        }
+        // Closing alone says nothing for a static member (KIP-345); unsubscribing does.
+        self.consumer.unsubscribe();
+        if !self.poll_until(until, || !self.is_member()) {
+            tracing::warn!(
+                group = self.group,
+                "left a group without hearing that it knows"
+            );
+        }
+    }
+
+    /// Serves the driver until `done`; false: not by `until`.
+    fn poll_until(&self, until: Instant, done: impl Fn() -> bool) -> bool {
+        while !done() {
             drop(self.consumer.poll(SLICE));
-            #[expect(clippy::disallowed_methods, reason = "the same wait")]
+            #[expect(clippy::disallowed_methods, reason = "a blocking wait, as above")]
             if Instant::now() >= until {
-                tracing::warn!(
-                    group = self.group,
-                    "left a group without hearing that it knows"
-                );
-                return;
+                return false;
             }
         }
+        true
     }
 
     /// Whether the group lists a member of this name. Brokers put the name before the UUID of a static

@@ -39,6 +39,8 @@ pub(crate) struct Membership {
     pub(crate) changes: Mutex<VecDeque<Change>>,
     /// Once set, nobody asks for changes any more, and each is acknowledged at once.
     pub(crate) closing: AtomicBool,
+    /// The group has answered: it has given something, if only nothing.
+    pub(crate) has_joined: AtomicBool,
     /// The group has gone on without this member since it was last given something: what it still sends
     /// may be refused.
     pub(crate) expelled: AtomicBool,
@@ -53,6 +55,7 @@ impl Membership {
             full_name,
             changes: Mutex::default(),
             closing: AtomicBool::new(false),
+            has_joined: AtomicBool::new(false),
             expelled: AtomicBool::new(false),
             arrived: Arc::default(),
         }
@@ -116,6 +119,7 @@ impl ConsumerContext for Membership {
     ) {
         let partitions: Vec<i32> = changed.elements().iter().map(|p| p.partition()).collect();
         let change = if kind == RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS {
+            self.has_joined.store(true, Ordering::SeqCst);
             if !partitions.is_empty() {
                 self.expelled.store(false, Ordering::SeqCst);
             }

@@ -326,19 +326,6 @@ async fn a_log_that_takes_no_more_refuses_soon() {
 #[tokio::test(start_paused = true)]
 async fn what_is_not_built_says_so() {
     let (world, ingest) = world().await;
-    let body = || event("a").to_string();
-    for headers in [
-        ("content-type", "application/cloudevents+json"),
-        (
-            "content-type",
-            "Application/CloudEvents-batch+json; charset=utf-8",
-        ),
-        ("ce-specversion", "1.0"),
-    ] {
-        let reply = send(&ingest, body(), &[headers]).await;
-        assert_eq!(reply.status, StatusCode::UNPROCESSABLE_ENTITY);
-        assert_eq!(reply.body["code"], "not_supported_yet");
-    }
     let mut ordered = event("a");
     ordered["ordering_key"] = json!("customer-7");
     let reply = post(&ingest, &ordered).await;
@@ -349,6 +336,127 @@ async fn what_is_not_built_says_so() {
     let response = ingest.http().oneshot(request.unwrap()).await.unwrap();
     assert_eq!(response.status(), StatusCode::UNPROCESSABLE_ENTITY);
     assert_eq!(inbox(&world).await, []);
+}
+
+/// What the envelope of a CloudEvent's record says.
+fn said(event: &InboxEvent) -> [Option<&str>; 5] {
+    let envelope = &event.envelope;
+    [
+        Some(envelope.event_type.as_str()),
+        Some(envelope.source.as_str()),
+        envelope.given_id.as_ref().map(|id| id.as_str()),
+        envelope.time.as_ref().map(|time| time.as_str()),
+        envelope.content_type.as_ref().map(|text| text.as_str()),
+    ]
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cloud_event_is_the_same_in_each_mode_and_its_id_is_no_event_id() {
+    let data = "{\"n\": 99.90}";
+    let time = "2026-11-28T07:00:00.5+01:00";
+    let mut records = Vec::new();
+    for mode in ["binary", "structured", "batch"] {
+        let (world, ingest) = world().await;
+        let json = format!(
+            r#"{{"specversion":"1.0","id":"42","source":"/shop","type":"order.paid",
+                "time":"{time}","region":"eu","data":{data}}}"#
+        );
+        let reply = match mode {
+            "binary" => {
+                let headers = [
+                    ("ce-specversion", "1.0"),
+                    ("ce-id", "42"),
+                    ("ce-source", "/shop"),
+                    ("ce-type", "order.paid"),
+                    ("ce-time", time),
+                    ("ce-region", "\"e%75\""),
+                ];
+                send(&ingest, data, &headers).await
+            }
+            "structured" => {
+                let media_type = "application/cloudevents+json; charset=utf-8";
+                send(&ingest, json, &[("content-type", media_type)]).await
+            }
+            _ => {
+                let media_type = "Application/CloudEvents-batch+json";
+                send(&ingest, format!("[{json}]"), &[("content-type", media_type)]).await
+            }
+        };
+        assert_eq!(reply.status, StatusCode::ACCEPTED, "{mode}: {}", reply.body);
+        let answer = if mode == "batch" {
+            &reply.body["results"][0]
+        } else {
+            &reply.body
+        };
+        assert_eq!(answer["status"], "accepted", "{mode}");
+        assert_eq!(answer["deliveries"].as_array().unwrap().len(), 2);
+        let [(_, _, event)] = <[_; 1]>::try_from(inbox(&world).await).unwrap();
+        let Door::Http(door) = &event.door else {
+            panic!("{event:?}")
+        };
+        assert_eq!(answer["event_id"], door.id.as_str());
+        assert_ne!(door.id.as_str(), "42");
+        let wanted = ["order.paid", "/shop", "42", time].map(Some);
+        assert_eq!(said(&event)[..4], wanted, "{mode}");
+        assert_eq!(said(&event)[4], Some("application/json"), "{mode}");
+        assert_eq!(event.payload, data, "{mode}");
+        let [region] = &event.envelope.extensions[..] else {
+            panic!("{event:?}")
+        };
+        assert_eq!((region.name(), region.value()), ("region", "eu"));
+        records.push(event.idempotency_key);
+    }
+    assert!(records.iter().all(|key| *key == records[0] && key.is_some()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_batch_is_taken_item_by_item() {
+    let (world, ingest) = world().await;
+    let good = |id: &str| {
+        json!({"specversion": "1.0", "id": id, "source": "/shop", "type": "order.paid", "data": 1})
+    };
+    let mut bad = good("2");
+    bad["type"] = json!(7.5);
+    bad["type"] = Value::Null;
+    let batch = json!([good("1"), bad, good("3"), {"no": "event"}]);
+    let headers = [("content-type", "application/cloudevents-batch+json")];
+    let reply = send(&ingest, batch.to_string(), &headers).await;
+    assert_eq!(reply.status, StatusCode::ACCEPTED);
+    let statuses: Vec<_> = reply.body["results"].as_array().unwrap().iter().collect();
+    let status = |at: usize| statuses[at]["status"].as_str().unwrap();
+    assert_eq!(
+        [status(0), status(1), status(2), status(3)],
+        ["accepted", "refused", "accepted", "refused"]
+    );
+    assert_eq!(statuses[1]["problem"]["code"], "event_type_missing");
+    assert_eq!(statuses[1]["problem"]["errors"][0]["pointer"], "/type");
+    let kept: Vec<_> = inbox(&world).await;
+    assert_eq!(kept.len(), 2);
+    // The same ids again are the same events.
+    let again = send(&ingest, batch.to_string(), &headers).await;
+    assert_eq!(again.body["results"][0]["duplicate"], true);
+    assert_eq!(
+        again.body["results"][0]["event_id"],
+        statuses[0]["event_id"]
+    );
+    assert_eq!(inbox(&world).await.len(), 2);
+    let none = send(&ingest, "[]", &headers).await;
+    assert_eq!(none.status, StatusCode::ACCEPTED);
+    assert_eq!(none.body["results"], json!([]));
+    let over: Vec<_> = (0..1_001).map(|n| good(&n.to_string())).collect();
+    let over = send(&ingest, json!(over).to_string(), &headers).await;
+    assert_eq!(over.status, StatusCode::PAYLOAD_TOO_LARGE);
+    assert_eq!(over.body["code"], "batch_too_large");
+    let keyed = [headers[0], ("idempotency-key", "k")];
+    let keyed = send(&ingest, "[]", &keyed).await;
+    assert_eq!(keyed.status, StatusCode::UNPROCESSABLE_ENTITY);
+    world.log.set_faults(Faults {
+        refuse_one_in: 1,
+        ..Faults::default()
+    });
+    let away = send(&ingest, json!([good("8"), good("9")]).to_string(), &headers).await;
+    assert_eq!(away.status, StatusCode::SERVICE_UNAVAILABLE);
+    assert!(away.headers.contains_key("retry-after"));
 }
 
 #[tokio::test(start_paused = true)]

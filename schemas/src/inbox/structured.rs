@@ -69,7 +69,8 @@ pub(super) fn to_binary(parts: &Parts) -> Result<Parts, Malformed> {
     Ok(Parts {
         key: parts.key.clone(),
         headers,
-        value: payload,
+        // An event without data has an empty payload, as in binary mode.
+        value: Some(payload.unwrap_or_default()),
     })
 }
 

@@ -160,14 +160,23 @@ fn structured_data_that_is_no_json() {
     assert_eq!(read(bytes).unwrap(), &b"\x00\xff"[..]);
 }
 
+/// Data is optional (CloudEvents 1.0.2, "Event Data").
+#[test]
+fn structured_events_without_data_have_an_empty_payload() {
+    for value in [
+        r#"{"specversion":"1.0","id":"1","type":"a","source":"/"}"#,
+        r#"{"specversion":"1.0","id":"1","type":"a","source":"/","data":null}"#,
+    ] {
+        assert_eq!(read(&[STRUCTURED], value).unwrap().payload, "");
+    }
+}
+
 #[test]
 fn structured_events_that_are_refused() {
     let bad = [
         "",
         "[]",
         "{}",
-        r#"{"specversion":"1.0","id":"1","type":"a","source":"/"}"#,
-        r#"{"specversion":"1.0","id":"1","type":"a","source":"/","data":null}"#,
         r#"{"specversion":"1.0","id":"1","type":"a","source":"/","data":1,"data_base64":""}"#,
         r#"{"specversion":"1.0","id":"1","type":"a","source":"/","data":1,"data":1}"#,
         r#"{"specversion":"1.0","id":"1","id":"2","type":"a","source":"/","data":1}"#,

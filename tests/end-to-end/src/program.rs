@@ -35,19 +35,22 @@ pub struct Server {
 struct Said(Arc<Mutex<Vec<String>>>);
 
 impl Said {
-    /// How many lines are kept.
+    /// How many lines are shown.
     const LINES: usize = 200;
 
     fn add(&self, line: String) {
         let mut lines = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         lines.push(line);
-        let over = lines.len().saturating_sub(Self::LINES);
-        lines.drain(..over);
     }
 
     fn text(&self) -> String {
         let lines = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        lines.join("\n")
+        lines[lines.len().saturating_sub(Self::LINES)..].join("\n")
+    }
+
+    fn count(&self, words: &str) -> usize {
+        let lines = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        lines.iter().filter(|line| line.contains(words)).count()
     }
 }
 
@@ -180,6 +183,12 @@ impl Server {
     #[must_use]
     pub fn said(&self) -> String {
         self.said.text()
+    }
+
+    /// In how many lines it has written these words.
+    #[must_use]
+    pub fn has_said(&self, words: &str) -> usize {
+        self.said.count(words)
     }
 
     /// `kill -9`, and waits until it is gone.

@@ -82,3 +82,35 @@ async fn installations_do_not_meet() {
         member.leave().await;
     }
 }
+
+/// Whoever comes and goes at once, in whatever state the group is by then: nobody waits a session for it.
+#[tokio::test(flavor = "multi_thread")]
+async fn one_that_comes_and_goes_at_once_is_not_waited_for() {
+    let log = KafkaLog::connect(config(&address())).await.unwrap();
+    log.ensure(&[spec("stream", 4)]).await.unwrap();
+    let mut staying = log.join(membership("a")).await.unwrap();
+    claims(&mut *staying, 4).await;
+    let stays = tokio::spawn(async move {
+        loop {
+            staying.next().await.unwrap();
+        }
+    });
+    for after in [0, 20, 50, 100, 200, 400, 600] {
+        let mut passing = log.join(membership("b")).await.unwrap();
+        let stays = async {
+            while passing.next().await.is_ok() {}
+        };
+        let stay = Duration::from_millis(after);
+        let () = tokio::select! {
+            biased;
+            () = stays => {}
+            () = tokio::time::sleep(stay) => {}
+        };
+        let began = tokio::time::Instant::now();
+        passing.leave().await;
+        let took = began.elapsed();
+        // A session has six; the one that stays hears of a change within 0.6.
+        assert!(took < Duration::from_secs(3), "after {after} ms: {took:?}");
+    }
+    stays.abort();
+}

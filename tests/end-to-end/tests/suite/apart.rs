@@ -62,7 +62,7 @@ impl Cluster {
 
 /// How often a server has said that a partition is its own.
 fn taken(server: &Server) -> usize {
-    server.said().matches("a partition has its owner").count()
+    server.has_said("a partition has its owner")
 }
 
 /// Waits until `server` has taken partitions that another had.
