@@ -258,7 +258,9 @@ fn refused(malformed: &Malformed, place: impl Fn(&str) -> (String, String)) -> P
         Place::Header(name) if &**name == headers::TYPE => {
             (StatusCode::BAD_REQUEST, "event_type_missing")
         }
-        _ => (StatusCode::UNPROCESSABLE_ENTITY, "validation_failed"),
+        Place::Header(_) | Place::Key | Place::Value | Place::Record => {
+            (StatusCode::UNPROCESSABLE_ENTITY, "validation_failed")
+        }
     };
     let detail = format!("{subject}{}", malformed.problem);
     let shown = if pointer.is_empty() {

@@ -198,6 +198,10 @@ impl Folding {
             }
         };
         let advances = batch.progress.clone();
+        let batch = Batch {
+            generation: Some(self.generation),
+            ..batch
+        };
         self.views.write(batch).await?;
         for advance in advances {
             wrote(advance.topic, advance.partition, advance.to.offset);

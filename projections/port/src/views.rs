@@ -199,6 +199,9 @@ pub struct Batch {
     pub endpoints: Vec<(EndpointId, EndpointRow)>,
     /// How far each partition is folded after it.
     pub progress: Vec<Advance>,
+    /// Which rows it was folded on ([`ViewWriter::generation`]): it is not written to others. `None`: there are
+    /// no others.
+    pub generation: Option<u64>,
 }
 
 /// An event's row, and what was there before.

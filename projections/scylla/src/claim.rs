@@ -1,6 +1,7 @@
 //! Who writes what: a claim's state, and how it is taken over.
 
 use std::collections::BTreeMap;
+use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 use std::sync::Arc;
 
 use domain::time::{Clock, Timestamp};
@@ -30,6 +31,8 @@ pub(crate) const EXPIRED: &str = "expired";
 pub(crate) const ONLY_ROUTED: u8 = 8;
 /// The last turn: its time, and in how many pieces its writes lie.
 const COMMIT_KEY: &[u8] = &[9];
+/// The first key behind that.
+const BEHIND_COMMIT: &[u8] = &[9, 0];
 /// A piece.
 const PIECE: u8 = 10;
 
@@ -107,6 +110,23 @@ pub(crate) fn micros(clock: &dyn Clock) -> i64 {
     clock.now().as_millis().saturating_mul(1_000)
 }
 
+/// How many bits of an epoch tell takers of one millisecond apart.
+const EPOCH_CHANCE: u32 = 20;
+
+/// An epoch above `known`, and its moment in milliseconds: chance in its lower bits, so that two who take at
+/// once don't take the same.
+fn next_epoch(known: i64, clock: &dyn Clock) -> (i64, i64) {
+    let behind = (known >> EPOCH_CHANCE).saturating_add(1);
+    let millis = clock.now().as_millis().max(behind);
+    // Each state's seed is the system's own randomness.
+    let chance = RandomState::new().build_hasher().finish() & ((1 << EPOCH_CHANCE) - 1);
+    let epoch = (millis << EPOCH_CHANCE) | i64::try_from(chance).unwrap_or(0);
+    (epoch, millis)
+}
+
+/// How often a claim's state is read again when others write it meanwhile: each of them can do so once.
+const READ_AGAIN: usize = 5;
+
 impl Owned {
     /// Takes a claim over: whoever had it writes where nobody reads from here on. What it had committed
     /// and not spread is spread.
@@ -118,34 +138,31 @@ impl Owned {
     ) -> Result<Self, ViewError> {
         let name = claim.name();
         let known = holder(cql, generation, name).await?;
-        let epoch = micros(&**clock).max(known.0.saturating_add(1));
-        cql.run(&generation.take, (epoch, epoch, name)).await?;
-        // From here on no commit of an earlier owner counts that isn't there already.
-        let (taken, live) = holder(cql, generation, name).await?;
-        if taken != epoch {
-            return Err(unavailable(TakenOver(name.to_owned())));
-        }
-        let rows = match live {
-            Some(live) => state_rows(cql, generation, name, live, &[0], &[u8::MAX]).await?,
-            None => Vec::new(),
-        };
+        let (epoch, millis) = next_epoch(known.0, &**clock);
+        let at = millis.saturating_mul(1_000);
+        cql.run(&generation.take, (at, epoch, name)).await?;
+        // From here on an earlier owner can commit once more at most, and nobody shows it but the next.
+        let (live, rows) = settled(cql, generation, name, epoch).await?;
         let mut owned = Self {
             claim: claim.clone(),
             epoch,
-            at: epoch,
+            at,
             progress: BTreeMap::new(),
             counts: Counts::default(),
         };
         let committed = owned.load(&rows)?;
         if let Some((at, pieces)) = committed {
-            owned.at = owned.at.max(at);
+            owned.at = owned.at.max(at + 1);
             let ops = pieces_of(&rows, at, pieces)?;
             op::spread(cql, generation, &ops, at).await?;
         }
         let kept = rows
             .iter()
             .filter(|(key, _)| key.first() != Some(&PIECE) && key != COMMIT_KEY);
+        // With the time that writes have come to: clocks differ, and whoever takes over next must be later.
+        let none = (COMMIT_KEY.to_vec(), commit_row(owned.at, 0));
         let kept: Vec<_> = kept
+            .chain([&none])
             .map(|(key, value)| (owned.at, value, name, epoch, key))
             .collect();
         for rows in op::by_size(&kept, |row| row.1.len() + row.4.len() + 64) {
@@ -213,10 +230,7 @@ impl Owned {
             cql.run(&generation.put_state, (at, piece, name, epoch, key))
                 .await?;
         }
-        let mut commit = Writer::new();
-        commit.signed(at);
-        commit.number(pieces.len() as u64);
-        rows.push((COMMIT_KEY.to_vec(), commit.finish()));
+        rows.push((COMMIT_KEY.to_vec(), commit_row(at, pieces.len())));
         let rows = rows
             .iter()
             .map(|(key, value)| (at, value, name, epoch, key));
@@ -276,6 +290,42 @@ pub(crate) fn shown(value: &[u8]) -> Result<BTreeMap<(Topic, u32), Progress>, Da
     })?;
     from.end()?;
     Ok(rows.into_iter().collect())
+}
+
+fn commit_row(at: i64, pieces: usize) -> Vec<u8> {
+    let mut commit = Writer::new();
+    commit.signed(at);
+    commit.number(pieces as u64);
+    commit.finish()
+}
+
+/// The state of a claim that `epoch` has taken, and the epoch that it lies under: read again until nobody
+/// committed to it or copied and dropped it in between.
+async fn settled(
+    cql: &Cql,
+    generation: &Generation,
+    name: &str,
+    epoch: i64,
+) -> Result<(Option<i64>, Vec<StateRow>), ViewError> {
+    let taken = || unavailable(TakenOver(name.to_owned()));
+    for _ in 0..READ_AGAIN {
+        let before = holder(cql, generation, name).await?;
+        if before.0 != epoch {
+            return Err(taken());
+        }
+        let Some(live) = before.1 else {
+            return Ok((None, Vec::new()));
+        };
+        let read = |from, end| state_rows(cql, generation, name, live, from, end);
+        let commit = read(COMMIT_KEY, BEHIND_COMMIT).await?;
+        let rows = read(&[0], &[u8::MAX]).await?;
+        let is_same = read(COMMIT_KEY, BEHIND_COMMIT).await? == commit
+            && rows.iter().find(|(key, _)| key == COMMIT_KEY) == commit.first();
+        if is_same && holder(cql, generation, name).await? == before {
+            return Ok((Some(live), rows));
+        }
+    }
+    Err(taken())
 }
 
 /// The epoch that has taken a claim, 0 for none, and the one whose state counts.

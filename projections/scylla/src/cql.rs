@@ -27,7 +27,9 @@ pub(crate) struct Cql(Session);
 impl Cql {
     pub(crate) async fn connect(config: &Config) -> Result<Self, scylla::errors::NewSessionError> {
         let profile = ExecutionProfile::builder()
-            .consistency(Consistency::LocalQuorum)
+            // Not a quorum of one datacenter: which one, the driver decides anew at each request, and what one
+            // has written the other must see.
+            .consistency(Consistency::Quorum)
             .request_timeout(Some(STATEMENT))
             .build();
         let mut builder = SessionBuilder::new()

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use domain::time::Timestamp;
+use parking_lot::Mutex;
 use projections_port::encoding::{delivery, event, key};
 use projections_port::{Cursor, DeliveryRow, EventRow, ViewError};
 use schemas::origin::Acceptance;
@@ -23,6 +24,32 @@ pub(crate) struct Old {
     pub(crate) events: Vec<EventRow>,
 }
 
+impl Old {
+    /// What of it is there now, as it is now.
+    pub(crate) async fn still_there(self, reading: Reading<'_>) -> Result<Self, ViewError> {
+        let mut now = Self::default();
+        for row in self.deliveries {
+            let (found, _) = reading.delivery_at(&row.tenant, row.cursor()).await?;
+            now.deliveries.extend(found);
+        }
+        for (row, _) in self.routed {
+            let (found, routed) = reading.delivery_at(&row.tenant, row.cursor()).await?;
+            now.routed.extend(routed.map(|row| (row, found.is_none())));
+        }
+        for row in self.events {
+            now.events
+                .extend(reading.event_at(&row.tenant, row.cursor()).await?);
+        }
+        Ok(now)
+    }
+}
+
+/// Up to which key a bucket is forgotten: what was deleted is not read over again.
+pub(crate) type Forgotten = Mutex<BTreeMap<(u8, Vec<u8>, i64), Vec<u8>>>;
+
+/// The most buckets of which that is kept.
+const MOST_FORGOTTEN: usize = 10_000;
+
 /// A search for what is old.
 pub(crate) struct Search<'a> {
     pub(crate) reading: Reading<'a>,
@@ -33,6 +60,7 @@ pub(crate) struct Search<'a> {
     pub(crate) is_owned: &'a (dyn Fn(&Claim) -> bool + Sync),
     /// Buckets in which nothing is left: by table, owner and bucket.
     pub(crate) empty: Vec<(Table, Vec<u8>, i64)>,
+    pub(crate) forgotten: &'a Forgotten,
 }
 
 /// Owners that are read at a time.
@@ -79,7 +107,20 @@ impl Search<'_> {
         let end = row_key(&Cursor::first_at(self.before));
         let buckets = self.buckets(table, &owner).await?;
         for bucket in buckets {
-            let chunk = Along::first_of(self.reading, table, &owner, bucket).await?;
+            let place = (table.code().unsigned_abs(), owner.clone(), bucket);
+            let from = self.forgotten.lock().get(&place).cloned();
+            let chunk = Along::first_of(self.reading, table, &owner, bucket, from).await?;
+            // The first that is still there is where the next sweep begins. What comes below it later is
+            // as old, and not written any more.
+            if let Some((first, ..)) = chunk.first()
+                && *first < end
+            {
+                let mut forgotten = self.forgotten.lock();
+                if forgotten.len() > MOST_FORGOTTEN {
+                    forgotten.clear();
+                }
+                forgotten.insert(place, first.clone());
+            }
             if chunk.is_empty() && table.end_of(bucket) <= self.before {
                 self.empty.push((table, owner.clone(), bucket));
             }

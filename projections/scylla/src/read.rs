@@ -110,14 +110,16 @@ impl<'a> Along<'a> {
         }
     }
 
-    /// The first rows of one bucket.
+    /// The first rows of one bucket, from a key on.
     pub(crate) async fn first_of(
         reading: Reading<'_>,
         table: Table,
         owner: &[u8],
         bucket: i64,
+        from: Option<Vec<u8>>,
     ) -> Result<Vec<Stored>, ViewError> {
-        let values = (owner, bucket, FIRST, LAST, CHUNK as i32);
+        let from = from.as_deref().unwrap_or(FIRST);
+        let values = (owner, bucket, from, LAST, CHUNK as i32);
         reading
             .cql
             .rows(&reading.generation.of(table).up, values)

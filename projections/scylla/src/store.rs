@@ -25,7 +25,8 @@ pub struct Config {
     pub replication: u32,
     /// User and password, where the server asks for them.
     pub login: Option<(String, String)>,
-    /// After how many seconds an idempotency key goes by itself: twice the window in which it counts.
+    /// After how many seconds an idempotency key goes by itself: no less than the retention of `inbox` and the
+    /// longest window (`docs/protocol.md`, R8). 0: never.
     pub keys_ttl: u32,
 }
 
@@ -38,7 +39,7 @@ impl Config {
             keyspace,
             replication: 1,
             login: None,
-            keys_ttl: 2 * 24 * 3_600,
+            keys_ttl: 0,
         }
     }
 }

@@ -24,11 +24,17 @@ use tokio::time::Instant;
 
 use crate::claim::{self, Claim, Counts, EXPIRED, ONLY_ROUTED, Owned, Turn, micros, state_rows};
 use crate::cql::Cql;
-use crate::expire::{Old, Search, owners};
+use crate::error::unavailable;
+use crate::expire::{Forgotten, Old, Search, owners};
 use crate::read::{Along, Epochs, Reading, decoded};
 use crate::store::{Config, GENERATION};
 use crate::tables::{Generation, Meta, Table};
 use crate::write::{self, Known};
+
+/// Rows that were made beside these count now.
+#[derive(Debug, thiserror::Error)]
+#[error("the rows that this was folded on were replaced")]
+struct Replaced;
 
 /// How often it is looked which generation of rows counts.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -52,6 +58,7 @@ pub struct ScyllaViews {
     is_pinned: bool,
     current: Mutex<(Arc<Generation>, Instant)>,
     claims: Mutex<BTreeMap<Claim, Slot>>,
+    forgotten: Forgotten,
     written: watch::Sender<()>,
 }
 
@@ -79,6 +86,7 @@ impl ScyllaViews {
             is_pinned: false,
             current: Mutex::new((Arc::new(generation), Instant::now())),
             claims: Mutex::default(),
+            forgotten: Forgotten::default(),
             written: watch::Sender::new(()),
         }
     }
@@ -116,6 +124,7 @@ impl ScyllaViews {
         let opened = Generation::open(&self.cql, &self.keyspace, number).await?;
         let opened = Arc::new(opened);
         self.claims.lock().clear();
+        self.forgotten.lock().clear();
         *self.current.lock() = (Arc::clone(&opened), Instant::now());
         self.written.send_replace(());
         Ok(opened)
@@ -157,19 +166,24 @@ impl ScyllaViews {
         generation: &Generation,
         tenant: Option<&TenantId>,
     ) -> Result<Ledger, ViewError> {
-        let shown = self.shown(generation).await?;
-        let asked = shown.live.iter().map(|(claim, epoch)| async move {
-            let mut rows = Vec::new();
-            for (from, end) in ranges(tenant) {
-                rows.extend(state_rows(&self.cql, generation, claim, *epoch, &from, &end).await?);
+        let mut live = self.shown(generation).await?.live;
+        let found = loop {
+            let asked = live.iter().map(|(claim, epoch)| async move {
+                let mut rows = Vec::new();
+                for (from, end) in ranges(tenant) {
+                    let read = state_rows(&self.cql, generation, claim, *epoch, &from, &end);
+                    rows.extend(read.await?);
+                }
+                Ok::<_, ViewError>(rows)
+            });
+            let found = self.all_of(asked.collect()).await?;
+            // Who takes a claim over copies its state, and drops what was read.
+            let now = self.shown(generation).await?.live;
+            if now == live {
+                break found;
             }
-            Ok::<_, ViewError>(rows)
-        });
-        let asked: Vec<_> = asked.collect();
-        let found: Vec<_> = stream::iter(asked)
-            .buffered(IN_FLIGHT)
-            .try_collect()
-            .await?;
+            live = now;
+        };
         let mut counts = Counts::default();
         for rows in found {
             counts.add(&rows)?;
@@ -209,27 +223,33 @@ impl ScyllaViews {
             .await
     }
 
-    /// One turn of a claim, which is taken over if it isn't this process's. After an error it is taken
-    /// over again, and what was committed is spread.
-    async fn turn(
+    /// Forgets what is still there of `old`, where the claim is this process's: whoever has it now counts it.
+    async fn forget(
         &self,
         generation: &Generation,
         claim: &Claim,
-        make: impl FnOnce(&mut Owned) -> Result<Turn, ViewError> + Send,
+        old: Old,
     ) -> Result<(), ViewError> {
         let slot = self.slot(claim);
         let mut slot = slot.lock().await;
-        let mut owned = match slot.take() {
-            Some(owned) => owned,
-            None => Owned::take(&self.cql, generation, &self.clock, claim.clone()).await?,
+        let Some(mut owned) = slot.take() else {
+            return Ok(());
         };
-        // Dropped with any error: what this process believes may be what is wrong.
-        let turn = make(&mut owned)?;
+        // Found before the claim was held: a turn in between may have forgotten it, or changed it.
+        let old = old.still_there(self.reading(generation)).await?;
+        let turn = forget(&mut owned, &old);
         owned.turn(&self.cql, generation, &self.clock, turn).await?;
         *slot = Some(owned);
-        drop(slot);
-        self.written.send_replace(());
         Ok(())
+    }
+
+    /// The claims that this process has, as far as it knows.
+    fn ours(&self) -> Vec<Claim> {
+        let claims = self.claims.lock();
+        // One that is locked is being written.
+        let is_ours = |slot: &Slot| slot.try_lock().map_or(true, |slot| slot.is_some());
+        let ours = claims.iter().filter(|(_, slot)| is_ours(slot));
+        ours.map(|(claim, _)| claim.clone()).collect()
     }
 
     async fn all_of<T: Send>(
@@ -456,17 +476,35 @@ impl ViewWriter for ScyllaViews {
 
     async fn write(&self, batch: Batch) -> Result<(), ViewError> {
         let generation = self.counting().await?;
+        if batch
+            .generation
+            .is_some_and(|folded_on| folded_on != generation.number.unsigned_abs())
+        {
+            return Err(unavailable(Replaced));
+        }
+        let claim = Claim::of(&batch);
+        let slot = self.slot(&claim);
+        let mut slot = slot.lock().await;
+        let mut owned = match slot.take() {
+            Some(owned) => owned,
+            None => Owned::take(&self.cql, &generation, &self.clock, claim).await?,
+        };
+        // Dropped with any error: what this process believes may be what is wrong. Taken over again, what
+        // was committed is spread; and only then is looked what is there.
+        check_begin(&owned, &batch)?;
         let expired = match batch.events.is_empty() && batch.deliveries.is_empty() {
             true => Timestamp::from_millis(i64::MIN),
             false => self.expired().await?,
         };
         let known = self.known(&generation, &batch).await?;
-        let claim = Claim::of(&batch);
-        self.turn(&generation, &claim, |owned| {
-            check_begin(owned, &batch)?;
-            Ok(write::turn(owned, batch, known, expired))
-        })
-        .await
+        let turn = write::turn(&mut owned, batch, known, expired);
+        owned
+            .turn(&self.cql, &generation, &self.clock, turn)
+            .await?;
+        *slot = Some(owned);
+        drop(slot);
+        self.written.send_replace(());
+        Ok(())
     }
 
     async fn expire(&self, before: Timestamp, limit: usize) -> Result<bool, ViewError> {
@@ -478,7 +516,7 @@ impl ViewWriter for ScyllaViews {
             let values = (now, state::encode_moment(before), EXPIRED);
             self.cql.run(&generation.show, values).await?;
         }
-        let ours: Vec<Claim> = self.claims.lock().keys().cloned().collect();
+        let ours = self.ours();
         let is_owned = |claim: &Claim| ours.contains(claim);
         let mut search = Search {
             reading: self.reading(&generation),
@@ -487,6 +525,7 @@ impl ViewWriter for ScyllaViews {
             of: BTreeMap::new(),
             is_owned: &is_owned,
             empty: Vec::new(),
+            forgotten: &self.forgotten,
         };
         search.run().await?;
         let Search {
@@ -496,8 +535,7 @@ impl ViewWriter for ScyllaViews {
             ..
         } = search;
         for (claim, old) in of {
-            self.turn(&generation, &claim, |owned| Ok(forget(owned, &old)))
-                .await?;
+            self.forget(&generation, &claim, old).await?;
         }
         for (table, owner, bucket) in empty {
             let unlisted = generation.unlist(&self.cql, table, &owner, bucket, now);

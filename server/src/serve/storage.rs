@@ -5,6 +5,7 @@ use std::sync::Arc;
 use anyhow::{Context, Result};
 use domain::time::Clock;
 use eventlog_port::{EventLog, TopicPartition};
+use ingest::limits::MAX_IDEMPOTENCY_WINDOW;
 use schemas::topics::Topic;
 
 use super::config::Config;
@@ -58,7 +59,10 @@ impl Storage {
 /// Opens the views. Idempotency keys that were lost are read out of the log before anything is judged
 /// by them; lost rows are folded again as the server runs.
 async fn views(config: &Config, log: &Arc<dyn EventLog>, clock: &Arc<dyn Clock>) -> Result<Stores> {
-    let stores = Stores::open(&config.views, &config.data, HOLDER, Arc::clone(clock)).await?;
+    // Rows live for the longest window plus the retention of `inbox` (`docs/protocol.md`, R8).
+    let kept = config.events_retention.saturating_add(MAX_IDEMPOTENCY_WINDOW);
+    let clock = Arc::clone(clock);
+    let stores = Stores::open(&config.views, &config.data, HOLDER, Some(kept), clock).await?;
     if let Some(rows) = stores.fold_keys(log).await? {
         tracing::info!(rows, "idempotency keys read out of the log");
     }

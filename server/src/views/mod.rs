@@ -45,7 +45,7 @@ async fn verify(command: &ViewsCommand, output: &mut Output) -> Result<()> {
     let holder = "postrider views verify";
     let log = open_log(command, holder).await?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let stores = Stores::open(&command.which, &command.data, holder, clock).await?;
+    let stores = Stores::open(&command.which, &command.data, holder, None, clock).await?;
     let checked = compare(command, &log, &stores.views(), output).await;
     stores.close().await?;
     checked
@@ -107,7 +107,7 @@ async fn rebuild(command: &ViewsCommand, output: &mut Output) -> Result<()> {
             rebuilt.folded.values().sum()
         }
     };
-    let stores = Stores::open(&command.which, &command.data, holder, clock).await?;
+    let stores = Stores::open(&command.which, &command.data, holder, None, clock).await?;
     let keys = stores.fold_keys(&log).await?;
     stores.close().await?;
     output.line(&format!("the views are made anew, from {records} records"))?;

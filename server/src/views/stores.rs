@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use domain::time::Clock;
@@ -20,8 +21,12 @@ pub(crate) enum Stores {
     Cql(Arc<projections_scylla::Store>),
 }
 
+/// The longest TTL that CQL takes, in seconds: 20 years.
+const LONGEST_TTL: u32 = 20 * 365 * 24 * 3_600;
+
 impl Stores {
-    /// Opens what `which` names; the embedded one in `data`, under the name `holder`.
+    /// Opens what `which` names; the embedded one in `data`, under the name `holder`. A CQL store forgets an
+    /// idempotency key `keys_kept` after it was written; `None`: never.
     ///
     /// # Errors
     /// What can't be opened.
@@ -29,9 +34,13 @@ impl Stores {
         which: &WhichViews,
         data: &Path,
         holder: &str,
+        keys_kept: Option<Duration>,
         clock: Arc<dyn Clock>,
     ) -> Result<Self> {
-        if let Some(config) = cql_config(which)? {
+        if let Some(mut config) = cql_config(which)? {
+            config.keys_ttl = keys_kept.map_or(0, |kept| {
+                u32::try_from(kept.as_secs()).map_or(LONGEST_TTL, |kept| kept.min(LONGEST_TTL))
+            });
             let store = projections_scylla::Store::open(&config, clock).await?;
             return Ok(Self::Cql(Arc::new(store)));
         }

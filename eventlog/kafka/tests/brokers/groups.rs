@@ -90,20 +90,17 @@ async fn one_that_comes_and_goes_at_once_is_not_waited_for() {
     log.ensure(&[spec("stream", 4)]).await.unwrap();
     let mut staying = log.join(membership("a")).await.unwrap();
     claims(&mut *staying, 4).await;
-    let stays = tokio::spawn(async move {
-        loop {
-            staying.next().await.unwrap();
-        }
-    });
+    let mut stays = tokio::task::JoinSet::new();
+    stays.spawn(async move { while staying.next().await.is_ok() {} });
     for after in [0, 20, 50, 100, 200, 400, 600] {
         let mut passing = log.join(membership("b")).await.unwrap();
-        let stays = async {
+        let passes = async {
             while passing.next().await.is_ok() {}
         };
         let stay = Duration::from_millis(after);
         let () = tokio::select! {
             biased;
-            () = stays => {}
+            () = passes => {}
             () = tokio::time::sleep(stay) => {}
         };
         let began = tokio::time::Instant::now();
@@ -112,5 +109,5 @@ async fn one_that_comes_and_goes_at_once_is_not_waited_for() {
         // A session has six; the one that stays hears of a change within 0.6.
         assert!(took < Duration::from_secs(3), "after {after} ms: {took:?}");
     }
-    stays.abort();
+    assert!(stays.try_join_next().is_none());
 }

@@ -162,6 +162,107 @@ async fn who_was_overtaken_changes_nothing() {
     assert_both(&zombie).await;
 }
 
+/// A clock that is set by hand.
+#[derive(Debug, Default)]
+struct Set(std::sync::atomic::AtomicI64);
+
+impl Set {
+    fn to(&self, millis: i64) {
+        self.0.store(millis, std::sync::atomic::Ordering::SeqCst);
+    }
+}
+
+impl Clock for Set {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_millis(self.0.load(std::sync::atomic::Ordering::SeqCst))
+    }
+}
+
+/// Clocks differ: whoever takes over with one that is behind still writes later than all before it, also
+/// when it takes the claim twice without a turn in between.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_clock_that_is_behind_covers_nothing() {
+    let config = config("clock");
+    let now = Wall.now().as_millis();
+    let (ahead, behind) = (Arc::new(Set::default()), Arc::new(Set::default()));
+    ahead.to(now + 3_600_000);
+    behind.to(now);
+    let store = Store::open(&config, ahead as Arc<dyn Clock>).await.unwrap();
+    let dies = store.views();
+    dies.write(first()).await.unwrap();
+    let store = Store::open(&config, behind as Arc<dyn Clock>).await.unwrap();
+    let next = store.views();
+    for _ in 0..3 {
+        let mut elsewhere = second();
+        elsewhere.progress[0].from = 2;
+        let refused = next.write(elsewhere).await.unwrap_err();
+        assert!(matches!(refused, ViewError::Overtaken { there: 3, .. }));
+    }
+    next.write(second()).await.unwrap();
+    assert_both(&next).await;
+    let last = open(&config).await;
+    assert_both(&last).await;
+}
+
+/// Rows that were found old are forgotten once: a turn that was committed has moved the counts, whether its
+/// process lived to see it or not; and a process forgets nothing of a claim that it lost.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_forgotten_is_counted_once() {
+    let config = config("forgotten");
+    let views = open(&config).await;
+    views.write(first()).await.unwrap();
+    let generation = views.counting().await.unwrap();
+    let claim = Claim::of(&first());
+    let deliveries: Vec<_> = first().deliveries.into_iter().map(|d| d.row).collect();
+    let old = || Old {
+        deliveries: deliveries.clone(),
+        ..Old::default()
+    };
+    views.forget(&generation, &claim, old()).await.unwrap();
+    assert_eq!(views.totals().await.unwrap().0.deliveries, 0);
+    // Another sweep had found the same before.
+    views.forget(&generation, &claim, old()).await.unwrap();
+    assert_eq!(views.totals().await.unwrap().0, Accounting::default());
+    let next = open(&config).await;
+    next.write(second()).await.unwrap();
+    assert!(views.forget(&generation, &claim, old()).await.is_err());
+    assert_eq!(views.ours(), []);
+    views.forget(&generation, &claim, old()).await.unwrap();
+    next.write(Batch {
+        progress: vec![advance(Topic::Events, 4, 5)],
+        ..Batch::default()
+    })
+    .await
+    .unwrap();
+}
+
+/// Two that take one claim at once: one of them has it, and nothing is lost.
+#[tokio::test(flavor = "multi_thread")]
+async fn of_two_takers_one_has_the_claim() {
+    let config = config("takers");
+    open(&config).await.write(first()).await.unwrap();
+    let takers: Vec<_> = {
+        let opened = (0..4).map(|_| open(&config));
+        futures_util::future::join_all(opened).await
+    };
+    let generation = takers[0].counting().await.unwrap();
+    for _ in 0..5 {
+        let taken = takers.iter().map(|views| {
+            let claim = Claim::of(&first());
+            Owned::take(&views.cql, &generation, &views.clock, claim)
+        });
+        let taken = futures_util::future::join_all(taken).await;
+        let epochs: Vec<_> = taken.iter().flatten().map(|owned| owned.epoch).collect();
+        let all: std::collections::BTreeSet<_> = epochs.iter().collect();
+        assert_eq!(all.len(), epochs.len());
+        for owned in taken.iter().flatten() {
+            assert_eq!(owned.progress[&(Topic::Events, 0)].offset, 3);
+        }
+    }
+    takers[0].write(second()).await.unwrap();
+    assert_both(&takers[1]).await;
+}
+
 /// Several that start at once on nothing make one set of tables, and all can write.
 #[tokio::test(flavor = "multi_thread")]
 async fn several_may_start_at_once() {
@@ -232,6 +333,14 @@ async fn a_new_generation_takes_over() {
         assert!(Instant::now() < until, "it does not go over");
         tokio::time::sleep(POLL_EVERY).await;
     }
+    assert_both(&live).await;
+    // What was folded on the old rows is not written to the new ones.
+    let late = Batch {
+        progress: vec![advance(Topic::Events, 4, 5)],
+        generation: Some(number),
+        ..Batch::default()
+    };
+    assert!(live.write(late).await.is_err());
     assert_both(&live).await;
     let found = keys.firsts(&[(scope, 9)]).await.unwrap();
     assert_eq!(found, [Some(row)]);
