@@ -185,11 +185,20 @@ async fn a_clock_that_is_behind_covers_nothing() {
     let config = config("clock");
     let now = Wall.now().as_millis();
     let (ahead, behind) = (Arc::new(Set::default()), Arc::new(Set::default()));
-    ahead.to(now + 3_600_000);
+    ahead.to(now);
     behind.to(now);
-    let store = Store::open(&config, ahead as Arc<dyn Clock>).await.unwrap();
-    let dies = store.views();
-    dies.write(first()).await.unwrap();
+    let clock: Arc<dyn Clock> = Arc::<Set>::clone(&ahead);
+    let dies = Store::open(&config, clock).await.unwrap().views();
+    let mut taking = first();
+    taking.progress[0].to.offset = 2;
+    dies.write(taking).await.unwrap();
+    // It goes wrong behind the taking: the epoch doesn't say it.
+    ahead.to(now + 3_600_000);
+    let going_on = Batch {
+        progress: vec![advance(Topic::Events, 2, 3)],
+        ..Batch::default()
+    };
+    dies.write(going_on).await.unwrap();
     let store = Store::open(&config, behind as Arc<dyn Clock>).await.unwrap();
     let next = store.views();
     for _ in 0..3 {
@@ -215,19 +224,20 @@ async fn what_is_forgotten_is_counted_once() {
     let claim = Claim::of(&first());
     let deliveries: Vec<_> = first().deliveries.into_iter().map(|d| d.row).collect();
     let old = || Old {
-        deliveries: deliveries.clone(),
+        deliveries: deliveries[2..].to_vec(),
         ..Old::default()
     };
     views.forget(&generation, &claim, old()).await.unwrap();
-    assert_eq!(views.totals().await.unwrap().0.deliveries, 0);
+    assert_eq!(views.totals().await.unwrap().0.deliveries, 2);
     // Another sweep had found the same before.
     views.forget(&generation, &claim, old()).await.unwrap();
-    assert_eq!(views.totals().await.unwrap().0, Accounting::default());
+    assert_eq!(views.totals().await.unwrap().0.deliveries, 2);
     let next = open(&config).await;
     next.write(second()).await.unwrap();
     assert!(views.forget(&generation, &claim, old()).await.is_err());
     assert_eq!(views.ours(), []);
     views.forget(&generation, &claim, old()).await.unwrap();
+    assert_eq!(views.totals().await.unwrap().0.deliveries, 2);
     next.write(Batch {
         progress: vec![advance(Topic::Events, 4, 5)],
         ..Batch::default()
