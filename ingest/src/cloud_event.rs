@@ -143,11 +143,22 @@ fn binary(headers: &HeaderMap, body: Bytes) -> Result<NewEvent, Problem> {
         headers::CONTENT_TYPE => (String::new(), format!("the header {name} ")),
         name => {
             let attribute = attribute(name);
-            (String::new(), format!("the header {HTTP_PREFIX}{attribute} "))
+            (
+                String::new(),
+                format!("the header {HTTP_PREFIX}{attribute} "),
+            )
         }
     };
     let event = decoded(record, body, place)?;
-    if !event.payload.is_empty() && is_json(event.attributes.content_type.as_ref().map(|text| text.as_str())) {
+    if !event.payload.is_empty()
+        && is_json(
+            event
+                .attributes
+                .content_type
+                .as_ref()
+                .map(|text| text.as_str()),
+        )
+    {
         body::json::<IgnoredAny>(&event.payload)?;
     }
     Ok(event)

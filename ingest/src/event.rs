@@ -10,8 +10,8 @@ use schemas::event::{Extension, Priority};
 use schemas::ids::{DeliveryId, EndpointId, EventId};
 use schemas::origin::{Acceptance, Run};
 use schemas::text::{
-    ContentType, EventTime, EventType, GivenId, IdempotencyKey, OrderingKey, Source, Tags, TraceParent,
-    TraceState,
+    ContentType, EventTime, EventType, GivenId, IdempotencyKey, OrderingKey, Source, Tags,
+    TraceParent, TraceState,
 };
 
 /// An event as a producer gives it, checked.

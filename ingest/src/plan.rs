@@ -129,7 +129,12 @@ impl Taken<'_> {
                 .source
                 .clone()
                 .unwrap_or_else(|| source().expect("the name is a source")),
-            time: Some(given.time.clone().unwrap_or_else(|| EventTime::new(self.now))),
+            time: Some(
+                given
+                    .time
+                    .clone()
+                    .unwrap_or_else(|| EventTime::new(self.now)),
+            ),
             content_type: Some(given.content_type.clone().unwrap_or_else(json)),
             trace_parent: event.trace_parent.clone(),
             trace_state: event.trace_state.clone(),

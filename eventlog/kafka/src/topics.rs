@@ -258,7 +258,11 @@ impl Topics {
             .collect();
         let within = self.config.request_timeout.min(SETTINGS_WITHIN);
         let options = AdminOptions::new().request_timeout(Some(within));
-        let answers = self.admin().await?.describe_configs(&asked, &options).await?;
+        let answers = self
+            .admin()
+            .await?
+            .describe_configs(&asked, &options)
+            .await?;
         for (name, answer) in names.iter().zip(answers) {
             match answer {
                 Ok(resource) => {

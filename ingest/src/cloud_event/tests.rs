@@ -61,7 +61,11 @@ fn binary_with(pairs: &[(&'static str, &str)], body: &'static str) -> Result<New
     let mut all: Vec<_> = PLAIN.into_iter().filter(|(n, _)| !replaced(n)).collect();
     // Empty: left out.
     all.extend(pairs.iter().filter(|(_, value)| !value.is_empty()));
-    one(Mode::Binary, &headers(&all), Bytes::from_static(body.as_bytes()))
+    one(
+        Mode::Binary,
+        &headers(&all),
+        Bytes::from_static(body.as_bytes()),
+    )
 }
 
 #[test]

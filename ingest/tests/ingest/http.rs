@@ -379,7 +379,12 @@ async fn a_cloud_event_is_the_same_in_each_mode_and_its_id_is_no_event_id() {
             }
             _ => {
                 let media_type = "Application/CloudEvents-batch+json";
-                send(&ingest, format!("[{json}]"), &[("content-type", media_type)]).await
+                send(
+                    &ingest,
+                    format!("[{json}]"),
+                    &[("content-type", media_type)],
+                )
+                .await
             }
         };
         assert_eq!(reply.status, StatusCode::ACCEPTED, "{mode}: {}", reply.body);
@@ -406,15 +411,17 @@ async fn a_cloud_event_is_the_same_in_each_mode_and_its_id_is_no_event_id() {
         assert_eq!((region.name(), region.value()), ("region", "eu"));
         records.push(event.idempotency_key);
     }
-    assert!(records.iter().all(|key| *key == records[0] && key.is_some()));
+    assert!(
+        records
+            .iter()
+            .all(|key| *key == records[0] && key.is_some())
+    );
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_batch_is_taken_item_by_item() {
     let (world, ingest) = world().await;
-    let good = |id: &str| {
-        json!({"specversion": "1.0", "id": id, "source": "/shop", "type": "order.paid", "data": 1})
-    };
+    let good = |id: &str| json!({"specversion": "1.0", "id": id, "source": "/shop", "type": "order.paid", "data": 1});
     let mut bad = good("2");
     bad["type"] = json!(7.5);
     bad["type"] = Value::Null;

@@ -60,7 +60,9 @@ impl Storage {
 /// by them; lost rows are folded again as the server runs.
 async fn views(config: &Config, log: &Arc<dyn EventLog>, clock: &Arc<dyn Clock>) -> Result<Stores> {
     // Rows live for the longest window plus the retention of `inbox` (`docs/protocol.md`, R8).
-    let kept = config.events_retention.saturating_add(MAX_IDEMPOTENCY_WINDOW);
+    let kept = config
+        .events_retention
+        .saturating_add(MAX_IDEMPOTENCY_WINDOW);
     let clock = Arc::clone(clock);
     let stores = Stores::open(&config.views, &config.data, HOLDER, Some(kept), clock).await?;
     if let Some(rows) = stores.fold_keys(log).await? {

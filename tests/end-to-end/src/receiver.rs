@@ -34,6 +34,10 @@ impl Journal {
         all.len() - 1
     }
 
+    fn count(&self) -> usize {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).len()
+    }
+
     fn read(&self) -> Vec<Got> {
         self.0
             .lock()
@@ -91,6 +95,12 @@ impl Receiver {
     #[must_use]
     pub fn url(&self) -> String {
         format!("http://{}/hook", self.address)
+    }
+
+    /// How many requests have come by now.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.journal.count()
     }
 
     /// What has come by now.

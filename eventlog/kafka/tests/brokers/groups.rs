@@ -94,9 +94,7 @@ async fn one_that_comes_and_goes_at_once_is_not_waited_for() {
     stays.spawn(async move { while staying.next().await.is_ok() {} });
     for after in [0, 20, 50, 100, 200, 400, 600] {
         let mut passing = log.join(membership("b")).await.unwrap();
-        let passes = async {
-            while passing.next().await.is_ok() {}
-        };
+        let passes = async { while passing.next().await.is_ok() {} };
         let stay = Duration::from_millis(after);
         let () = tokio::select! {
             biased;

@@ -199,7 +199,9 @@ async fn a_clock_that_is_behind_covers_nothing() {
         ..Batch::default()
     };
     dies.write(going_on).await.unwrap();
-    let store = Store::open(&config, behind as Arc<dyn Clock>).await.unwrap();
+    let store = Store::open(&config, behind as Arc<dyn Clock>)
+        .await
+        .unwrap();
     let next = store.views();
     for _ in 0..3 {
         let mut elsewhere = second();

@@ -19,6 +19,9 @@ use crate::world::{SOON, say};
 /// Requests on the wire at once, to all endpoints of one dispatcher together.
 const IN_FLIGHT: usize = 16;
 
+/// The pause after each event of a producer's: seven processes, brokers and a store leave two cores little.
+const PAUSE: std::time::Duration = std::time::Duration::from_millis(30);
+
 /// Processes that share a log and views.
 struct Cluster {
     name: String,
@@ -97,6 +100,7 @@ async fn roles_apart_lose_nothing() {
     known_at_once(Api(a.address()), Api(b.address())).await;
 
     let mut load = Load::new(Api(a.address())).await;
+    load.pause = PAUSE;
     load.begin(a.address());
     load.more(50).await;
     for round in 0..rounds {
@@ -136,6 +140,7 @@ async fn roles_apart_lose_nothing() {
         };
         let ((), started) = tokio::join!(back, go_on);
         (first, other_folding) = started;
+        load.arrives().await;
     }
     let summary = load.end(Api(b.address())).await;
     say(&format!(

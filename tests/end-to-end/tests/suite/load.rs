@@ -22,7 +22,7 @@ use crate::world::SOON;
 /// How many endpoints there are; the one that an event goes to is its number modulo this.
 const ENDPOINTS: usize = 3;
 const PRODUCERS: u64 = 4;
-/// The pause after each event of a producer's.
+/// The pause after each event of a producer's, where nothing else is said.
 const PAUSE: Duration = Duration::from_millis(4);
 
 /// Where the server is now, and what producers were told.
@@ -43,6 +43,8 @@ pub(crate) struct Load {
     receivers: Vec<Receiver>,
     endpoints: Vec<Endpoint>,
     producers: JoinSet<()>,
+    /// The pause after each event of a producer's.
+    pub(crate) pause: Duration,
 }
 
 /// What came of it.
@@ -85,6 +87,7 @@ impl Load {
             receivers,
             endpoints,
             producers: JoinSet::new(),
+            pause: PAUSE,
         }
     }
 
@@ -93,9 +96,9 @@ impl Load {
         self.server_is(Some(server));
         let ids: Vec<_> = self.endpoints.iter().map(|made| made.id.clone()).collect();
         for _ in 0..PRODUCERS {
-            let (shared, ids) = (Arc::clone(&self.shared), ids.clone());
+            let (shared, ids, pause) = (Arc::clone(&self.shared), ids.clone(), self.pause);
             self.producers
-                .spawn(async move { produce(&shared, &ids).await });
+                .spawn(async move { produce(&shared, &ids, pause).await });
         }
     }
 
@@ -125,6 +128,21 @@ impl Load {
             })
         });
         more.await.unwrap();
+    }
+
+    /// Waits until as many requests have arrived as events are accepted by now: whoever takes over has
+    /// something to show before it is taken from again.
+    pub(crate) async fn arrives(&self) {
+        let wanted = self.accepted();
+        let arrived = until("what was accepted arrives", SOON * 3, async || {
+            let arrived: usize = self.receivers.iter().map(Receiver::count).sum();
+            Ok(if arrived >= wanted {
+                Ok(())
+            } else {
+                Err(format!("{arrived} of {wanted}"))
+            })
+        });
+        arrived.await.unwrap();
     }
 
     /// Ends the producers, and waits until every accepted event has arrived and the accounting closes.
@@ -182,7 +200,7 @@ async fn closed(api: Api) {
 }
 
 /// One event after the other, half of them by subscription, over a connection that is made anew when it ends.
-async fn produce(shared: &Shared, endpoints: &[String]) {
+async fn produce(shared: &Shared, endpoints: &[String], pause: Duration) {
     while !shared.stopped.load(Ordering::SeqCst) {
         let server = *shared.server.lock().unwrap();
         let connection = match server {
@@ -196,7 +214,7 @@ async fn produce(shared: &Shared, endpoints: &[String]) {
         while !shared.stopped.load(Ordering::SeqCst)
             && one(shared, endpoints, &mut connection).await
         {
-            sleep(PAUSE).await;
+            sleep(pause).await;
         }
     }
 }
