@@ -24,6 +24,9 @@ const SERVE_EVERY: Duration = Duration::from_millis(250);
 /// a reader may have to wait for its first fetch: one at a time is under way to each broker.
 const FETCH_WAIT: &str = "100";
 
+/// How long a topic's leaders are asked for before it is read; the consumer finds them later by itself.
+const LEADERS_WITHIN: Duration = Duration::from_secs(2);
+
 type Partition = (String, i32);
 
 /// Consumers that hold each partition at most once.
@@ -36,6 +39,8 @@ pub(crate) struct Pool {
 struct Shard {
     consumer: Arc<BaseConsumer<Quiet>>,
     held: Arc<Mutex<BTreeSet<Partition>>>,
+    /// Topics whose leaders the consumer has been told.
+    led: Mutex<BTreeSet<String>>,
     released: mpsc::Sender<Released>,
 }
 
@@ -151,6 +156,7 @@ impl Shard {
         Ok(Self {
             consumer,
             held: Arc::default(),
+            led: Mutex::default(),
             released,
         })
     }
@@ -183,9 +189,24 @@ impl Released {
     }
 }
 
+impl Shard {
+    /// Asks for a topic's leaders where the consumer doesn't know the topic: by itself it asks once a second,
+    /// and whoever reads a topic for the first time waits for that.
+    fn find_leaders(&self, topic: &str) {
+        if self.led.lock().contains(topic) {
+            return;
+        }
+        match self.consumer.fetch_metadata(Some(topic), LEADERS_WITHIN) {
+            Ok(_) => drop(self.led.lock().insert(topic.to_owned())),
+            Err(error) => tracing::debug!(topic, %error, "a topic's leaders are not known yet"),
+        }
+    }
+}
+
 impl Lease {
     fn begin(mut self, from: Offset) -> Result<Self, KafkaError> {
         let (topic, number) = &self.partition;
+        self.shard.find_leaders(topic);
         // Split before assigning: what is fetched in between would come from the shared queue.
         let split = self.shard.consumer.split_partition_queue(topic, *number);
         let mut queue = split.ok_or(KafkaError::Canceled)?;

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use eventlog_port::{Offset, Record};
+use eventlog_port::{Offset, Record, TopicPartition};
+use futures_util::future::try_join_all;
 use schemas::attempts::{AttemptsRecord, Circuit};
 use schemas::dead_letter::DeadLetterRecord;
 use schemas::delivery::Link;
@@ -24,33 +25,50 @@ pub(super) struct Told {
     pub(super) circuits: Vec<Circuit>,
 }
 
-/// Reads each output from where the set says up to its fence (O8).
+/// Reads each output from where the set says up to its fence (O8): all at once, since on a cluster each first
+/// fetch takes its time.
 pub(super) async fn read_outputs(
     shared: &Shared,
     partition: u32,
     set: &Set,
     ends: &BTreeMap<Topic, Offset>,
 ) -> Result<Told, Failure> {
-    let mut told = Told::default();
-    for topic in &shared.outputs {
-        let to = at(*topic, partition);
+    let reading = shared.outputs.iter().map(|topic| {
         let end = ends.get(topic).copied().unwrap_or(0);
-        let marks = set
-            .checkpoint
-            .iter()
-            .flat_map(|checkpoint| &checkpoint.outputs);
-        let mark = marks.into_iter().find(|mark| mark.topic == *topic);
-        let (from, epoch) = match mark {
-            Some(mark) => (mark.from, mark.epoch),
-            None => (shared.log.bounds(&to).await?.start, 0),
-        };
-        let mut output = Output::new(from, epoch);
-        scan(&*shared.log, &to, (from, end), |record| {
-            told.take(*topic, record, &mut output)
-        })
-        .await?;
-        told.outputs.insert(*topic, output);
+        read_output(shared, at(*topic, partition), *topic, set, end)
+    });
+    let mut all = Told::default();
+    for told in try_join_all(reading).await? {
+        all.done.extend(told.done);
+        all.outputs.extend(told.outputs);
+        all.circuits.extend(told.circuits);
     }
+    Ok(all)
+}
+
+async fn read_output(
+    shared: &Shared,
+    to: TopicPartition,
+    topic: Topic,
+    set: &Set,
+    end: Offset,
+) -> Result<Told, Failure> {
+    let marks = set
+        .checkpoint
+        .iter()
+        .flat_map(|checkpoint| &checkpoint.outputs);
+    let mark = marks.into_iter().find(|mark| mark.topic == topic);
+    let (from, epoch) = match mark {
+        Some(mark) => (mark.from, mark.epoch),
+        None => (shared.log.bounds(&to).await?.start, 0),
+    };
+    let mut told = Told::default();
+    let mut output = Output::new(from, epoch);
+    scan(&*shared.log, &to, (from, end), |record| {
+        told.take(topic, record, &mut output)
+    })
+    .await?;
+    told.outputs.insert(topic, output);
     Ok(told)
 }
 

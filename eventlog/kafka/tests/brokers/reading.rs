@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use eventlog_kafka::KafkaLog;
 use eventlog_port::{EventLog, ReadError, TopicPartition, WriterKind};
 use rdkafka::admin::{AdminClient, AdminOptions};
 use rdkafka::client::DefaultClientContext;
@@ -189,4 +190,30 @@ async fn what_a_transaction_took_back_is_not_read() {
         "the transaction's own mark"
     );
     assert_eq!(log.read_at(&to, 3).await.unwrap(), None, "the other's");
+}
+
+/// Whoever takes a partition over reads a dozen topics for the first time, one after the other. By itself the
+/// driver looks for the leaders of those it doesn't know once a second.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_first_read_of_a_topic_does_not_wait() {
+    let config = config(&address());
+    let log = KafkaLog::connect(config.clone()).await.unwrap();
+    let names: Vec<_> = (0..10).map(|n| format!("first-{n}")).collect();
+    let specs: Vec<_> = names.iter().map(|name| spec(name, 1)).collect();
+    log.ensure(&specs).await.unwrap();
+    let writer = writer(&log, WriterKind::Prefix).await;
+    let partition = |name: &String| TopicPartition::new(name.as_str(), 0);
+    for name in &names {
+        append(&*writer, &partition(name), numbered(1))
+            .await
+            .unwrap();
+    }
+    let reads = KafkaLog::connect(config).await.unwrap();
+    let began = tokio::time::Instant::now();
+    for name in &names {
+        let mut reader = reads.reader(&partition(name), 0).await.unwrap();
+        assert_eq!(reader.next(LIMIT).await.unwrap().len(), 1);
+    }
+    let took = began.elapsed();
+    assert!(took < Duration::from_secs(4), "{took:?}");
 }
