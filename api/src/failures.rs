@@ -18,11 +18,13 @@ pub(crate) fn of_views(error: &ViewError) -> Problem {
     tracing::warn!(%error, "views can't be read");
     match error {
         // Nobody who reads is overtaken.
-        ViewError::Unavailable(_) | ViewError::Overtaken { .. } => Problem::unavailable(
-            "views_unavailable",
-            "the views can't be read now; deliveries go on meanwhile",
-            RETRY_AFTER,
-        ),
+        ViewError::Unavailable(_) | ViewError::Overtaken { .. } | ViewError::Replaced { .. } => {
+            Problem::unavailable(
+                "views_unavailable",
+                "the views can't be read now; deliveries go on meanwhile",
+                RETRY_AFTER,
+            )
+        }
         ViewError::Damaged(_) => Problem::new(
             StatusCode::INTERNAL_SERVER_ERROR,
             "views_damaged",

@@ -12,6 +12,7 @@ use schemas::error::{DecodeError, Malformed, Place};
 use schemas::headers;
 use schemas::inbox::{Door, InboxEvent};
 use schemas::parts::{Header, Parts};
+use schemas::text::{is_cloud_events, is_json};
 use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 
@@ -43,16 +44,14 @@ impl Mode {
     /// That of a request; `None`: it carries none. The media type decides (section 3).
     pub(crate) fn of(headers: &HeaderMap) -> Option<Self> {
         let media_type = headers.get(CONTENT_TYPE).map_or(&b""[..], |v| v.as_bytes());
-        let essence = media_type.split(|byte| *byte == b';').next();
-        let essence = essence.unwrap_or_default().trim_ascii();
-        let is = |name: &str| essence.eq_ignore_ascii_case(name.as_bytes());
-        let front = essence.get(.."application/cloudevents".len());
+        let media_type = String::from_utf8_lossy(media_type);
+        let essence = media_type.split(';').next().unwrap_or_default().trim();
+        let is = |name: &str| essence.eq_ignore_ascii_case(name);
         if is(STRUCTURED) || is("application/cloudevents") {
             Some(Self::Structured)
         } else if is("application/cloudevents-batch+json") {
             Some(Self::Batch)
-        } else if front.is_some_and(|front| front.eq_ignore_ascii_case(b"application/cloudevents"))
-        {
+        } else if is_cloud_events(essence) {
             Some(Self::Other)
         } else {
             let is_binary = headers.contains_key("ce-specversion");
@@ -150,15 +149,9 @@ fn binary(headers: &HeaderMap, body: Bytes) -> Result<NewEvent, Problem> {
         }
     };
     let event = decoded(record, body, place)?;
-    if !event.payload.is_empty()
-        && is_json(
-            event
-                .attributes
-                .content_type
-                .as_ref()
-                .map(|text| text.as_str()),
-        )
-    {
+    // Without a media type data is JSON (CloudEvents 1.0.2, JSON format, section 3.1).
+    let media_type = event.attributes.content_type.as_ref();
+    if !event.payload.is_empty() && media_type.is_none_or(|it| is_json(it.as_str())) {
         body::json::<IgnoredAny>(&event.payload)?;
     }
     Ok(event)
@@ -199,15 +192,6 @@ fn unquoted(inner: &[u8]) -> Vec<u8> {
         text.push(*next.unwrap_or(byte));
     }
     text
-}
-
-/// Whether data of this media type is JSON; without one it is (CloudEvents 1.0.2, JSON format, section 3.1).
-fn is_json(media_type: Option<&str>) -> bool {
-    let essence = media_type.map(|text| text.split(';').next().unwrap_or_default().trim());
-    essence.is_none_or(|essence| {
-        let essence = essence.to_ascii_lowercase();
-        essence.ends_with("/json") || essence.ends_with("+json")
-    })
 }
 
 /// Decodes a record. `place` tells where a header of it stands in the request: a JSON pointer, and words for the

@@ -38,7 +38,11 @@ impl FoldError {
     pub const fn is_retryable(&self) -> bool {
         match self {
             Self::Read(error) => error.is_retryable(),
-            Self::Views(ViewError::Unavailable(_) | ViewError::Overtaken { .. }) => true,
+            Self::Views(
+                ViewError::Unavailable(_)
+                | ViewError::Overtaken { .. }
+                | ViewError::Replaced { .. },
+            ) => true,
             Self::Replaced => true,
             Self::Views(ViewError::Damaged(_)) | Self::TooNew(_) => false,
         }

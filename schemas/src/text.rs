@@ -175,11 +175,20 @@ checked_text! {
 }
 
 /// Whether a media type is CloudEvents' own: structured mode, or a batch.
-pub(crate) fn is_cloud_events(media_type: &str) -> bool {
+#[must_use]
+pub fn is_cloud_events(media_type: &str) -> bool {
     const FRONT: &str = "application/cloudevents";
     media_type
         .get(..FRONT.len())
         .is_some_and(|front| front.eq_ignore_ascii_case(FRONT))
+}
+
+/// Whether a media type is that of JSON, or of a format made of it: `…/json` or `…+json`, whatever its parameters.
+#[must_use]
+pub fn is_json(media_type: &str) -> bool {
+    let essence = media_type.split(';').next().unwrap_or_default().trim();
+    let essence = essence.to_ascii_lowercase();
+    essence.ends_with("/json") || essence.ends_with("+json")
 }
 
 fn is_printable(text: &str, longest: usize) -> bool {

@@ -423,7 +423,6 @@ async fn a_batch_is_taken_item_by_item() {
     let (world, ingest) = world().await;
     let good = |id: &str| json!({"specversion": "1.0", "id": id, "source": "/shop", "type": "order.paid", "data": 1});
     let mut bad = good("2");
-    bad["type"] = json!(7.5);
     bad["type"] = Value::Null;
     let batch = json!([good("1"), bad, good("3"), {"no": "event"}]);
     let headers = [("content-type", "application/cloudevents-batch+json")];

@@ -144,6 +144,7 @@ impl ViewWriter for EmbeddedViews {
     }
 
     async fn write(&self, batch: Batch) -> Result<(), ViewError> {
+        batch.check_generation(self.generation())?;
         self.blocking(move |rows| rows.write(batch)).await
     }
 

@@ -39,6 +39,14 @@ pub enum ViewError {
         /// Where the batch begins.
         from: u64,
     },
+    /// Other rows count than those that a batch was folded on: whoever folds begins again where they end.
+    #[error("a batch was folded on rows of generation {folded_on}, and those of {there} count")]
+    Replaced {
+        /// The generation that counts.
+        there: u64,
+        /// The batch's.
+        folded_on: u64,
+    },
 }
 
 /// How far one partition of one topic was folded.
@@ -204,6 +212,19 @@ pub struct Batch {
     pub generation: Option<u64>,
 }
 
+impl Batch {
+    /// Checks that it was folded on the rows of generation `there`.
+    ///
+    /// # Errors
+    /// [`Replaced`](ViewError::Replaced) when it was folded on others.
+    pub fn check_generation(&self, there: u64) -> Result<(), ViewError> {
+        match self.generation {
+            Some(folded_on) if folded_on != there => Err(ViewError::Replaced { there, folded_on }),
+            Some(_) | None => Ok(()),
+        }
+    }
+}
+
 /// An event's row, and what was there before.
 #[derive(Clone, Debug, PartialEq)]
 pub struct EventChange {
@@ -279,8 +300,8 @@ pub trait ViewWriter: Views {
     /// accepted before the last [`expire`](Self::expire) are left out.
     ///
     /// # Errors
-    /// [`Overtaken`](ViewError::Overtaken) when it doesn't begin where the rows end; else when the
-    /// store can't be written. Nothing of the batch is seen then.
+    /// [`Overtaken`](ViewError::Overtaken) when it doesn't begin where the rows end,
+    /// [`Replaced`](ViewError::Replaced) when it was folded on others; else when the store can't be written. Nothing of the batch is seen then.
     async fn write(&self, batch: Batch) -> Result<(), ViewError>;
 
     /// Forgets rows of what was accepted before `before`, and minutes before it, at most `limit` of

@@ -13,6 +13,7 @@ use serde_json::value::RawValue;
 use crate::error::{Malformed, Place, Problem};
 use crate::headers::{self, CE};
 use crate::parts::{Header, Parts};
+use crate::text::is_json;
 
 const DATA: &str = "data";
 const DATA_BASE64: &str = "data_base64";
@@ -118,16 +119,6 @@ fn data(
         return Ok(value.slice_ref(json.get().as_bytes()));
     }
     Ok(text(json).map_or_else(|| value.slice_ref(json.get().as_bytes()), Bytes::from))
-}
-
-fn is_json(media_type: &str) -> bool {
-    let essence = media_type
-        .split(';')
-        .next()
-        .unwrap_or_default()
-        .trim()
-        .to_ascii_lowercase();
-    essence.ends_with("/json") || essence.ends_with("+json")
 }
 
 fn data_base64(json: &RawValue) -> Result<Bytes, Malformed> {

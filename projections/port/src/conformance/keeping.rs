@@ -204,6 +204,25 @@ pub async fn who_is_overtaken_writes_nothing(fixture: &dyn Fixture) {
     assert_eq!(views.totals().await.unwrap().0.deliveries, 1);
 }
 
+/// What was folded on other rows than those that count is not written to these.
+pub async fn a_batch_of_other_rows_is_refused(fixture: &dyn Fixture) {
+    let views = fixture.views().await;
+    let there = views.generation();
+    let batch = |generation| Batch {
+        generation: Some(generation),
+        ..accepted(1, endpoint(1))
+    };
+    let refused = views.write(batch(there + 1)).await.unwrap_err();
+    assert!(
+        matches!(refused, ViewError::Replaced { folded_on, .. } if folded_on == there + 1),
+        "{refused}"
+    );
+    let (a, row) = (tenant("a"), delivery(1, endpoint(1)));
+    assert_eq!(views.delivery(&a, &row.id).await.unwrap(), None);
+    views.write(batch(there)).await.unwrap();
+    assert_eq!(views.delivery(&a, &row.id).await.unwrap(), Some(row));
+}
+
 /// Rows that only routes speak of never replace what is known better, and go if they are withdrawn.
 pub async fn what_is_only_routed_gives_way(fixture: &dyn Fixture) {
     let views = fixture.views().await;

@@ -48,6 +48,7 @@ macro_rules! conformance_suite {
                 an_id_given_twice,
                 whoever_waits_is_woken,
                 who_is_overtaken_writes_nothing,
+                a_batch_of_other_rows_is_refused,
                 what_is_only_routed_gives_way,
                 what_is_old_is_forgotten,
                 cleared,

@@ -140,6 +140,7 @@ impl ViewWriter for MemoryViews {
     }
 
     async fn write(&self, batch: Batch) -> Result<(), ViewError> {
+        batch.check_generation(self.generation())?;
         self.state.lock().write(batch)?;
         self.written.notify_waiters();
         Ok(())
