@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use futures_util::{StreamExt, TryStreamExt, stream};
 use projections_port::ViewError;
 use scylla::client::execution_profile::ExecutionProfile;
 use scylla::client::session::Session;
@@ -20,6 +21,16 @@ const STATEMENT: Duration = Duration::from_secs(10);
 
 /// How long a connection may take.
 const CONNECT: Duration = Duration::from_secs(5);
+
+/// Requests at a time, for one caller.
+const IN_FLIGHT: usize = 128;
+
+/// Asks for all of it at once, as far as [`IN_FLIGHT`] allows, and answers in the order asked.
+pub(crate) async fn together<T: Send>(
+    asked: Vec<impl Future<Output = Result<T, ViewError>> + Send>,
+) -> Result<Vec<T>, ViewError> {
+    stream::iter(asked).buffered(IN_FLIGHT).try_collect().await
+}
 
 /// A session.
 pub(crate) struct Cql(Session);

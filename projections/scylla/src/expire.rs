@@ -12,6 +12,7 @@ use schemas::text::TenantId;
 use schemas::topics::Topic;
 
 use crate::claim::Claim;
+use crate::cql::together;
 use crate::read::{Along, Reading, Stored};
 use crate::tables::{Table, row_key};
 
@@ -27,19 +28,23 @@ pub(crate) struct Old {
 impl Old {
     /// What of it is there now, as it is now.
     pub(crate) async fn still_there(self, reading: Reading<'_>) -> Result<Self, ViewError> {
-        let mut now = Self::default();
-        for row in self.deliveries {
-            let (found, _) = reading.delivery_at(&row.tenant, row.cursor()).await?;
-            now.deliveries.extend(found);
-        }
-        for (row, _) in self.routed {
-            let (found, routed) = reading.delivery_at(&row.tenant, row.cursor()).await?;
-            now.routed.extend(routed.map(|row| (row, found.is_none())));
-        }
-        for row in self.events {
-            now.events
-                .extend(reading.event_at(&row.tenant, row.cursor()).await?);
-        }
+        let rows = self
+            .deliveries
+            .iter()
+            .chain(self.routed.iter().map(|(row, _)| row));
+        let rows = rows.map(|row| reading.delivery_at(&row.tenant, row.cursor()));
+        let mut rows = together(rows.collect()).await?.into_iter();
+        let events = self.events.iter();
+        let events = events.map(|row| reading.event_at(&row.tenant, row.cursor()));
+        let events = together(events.collect()).await?;
+        let deliveries = rows.by_ref().take(self.deliveries.len());
+        let now = Self {
+            deliveries: deliveries.filter_map(|(found, _)| found).collect(),
+            routed: rows
+                .filter_map(|(found, routed)| Some((routed?, found.is_none())))
+                .collect(),
+            events: events.into_iter().flatten().collect(),
+        };
         Ok(now)
     }
 }

@@ -5,21 +5,20 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use domain::time::{Clock, Timestamp};
-use futures_util::{StreamExt, TryStreamExt, stream};
 use parking_lot::Mutex;
 use projections_port::encoding::{first, key};
 use projections_port::{First, KeyScope, Keys, ViewError};
 use scylla::statement::prepared::PreparedStatement;
 
 use crate::claim::micros;
-use crate::cql::Cql;
+use crate::cql::{Cql, together};
 use crate::tables::Meta;
-
-/// Requests at a time.
-const IN_FLIGHT: usize = 128;
 
 /// The name of what was last told to be forgotten, in milliseconds.
 const EXPIRED: &str = "keys-expired";
+
+/// The name of how long rows live, in seconds, as whoever routes said last.
+const TTL: &str = "keys-ttl";
 
 /// There once the store has every key that the log says.
 const WHOLE: &str = "keys-whole";
@@ -35,14 +34,19 @@ pub struct ScyllaKeys {
 }
 
 impl ScyllaKeys {
-    /// `ttl`: seconds until a row goes by itself.
+    /// `ttl`: seconds until a row goes by itself, 0: never; `None`: as was said last.
     pub(crate) async fn open(
         cql: Arc<Cql>,
         meta: Arc<Meta>,
         clock: Arc<dyn Clock>,
         keyspace: &str,
-        ttl: u32,
+        ttl: Option<u32>,
     ) -> Result<Self, ViewError> {
+        let noted = meta.get(&cql, TTL).await?;
+        let ttl = ttl.map(i64::from).or(noted).unwrap_or(0);
+        if noted != Some(ttl) {
+            meta.put(&cql, TTL, ttl, micros(&*clock)).await?;
+        }
         let expired = meta.get(&cql, EXPIRED).await?;
         let put = format!(
             "UPDATE {keyspace}.keys USING TTL {ttl} AND TIMESTAMP ? SET value = ? \
@@ -94,10 +98,8 @@ fn position(offset: u64) -> i64 {
 impl Keys for ScyllaKeys {
     async fn firsts(&self, wanted: &[(KeyScope, u64)]) -> Result<Vec<Option<First>>, ViewError> {
         let asked = wanted.iter();
-        let asked: Vec<_> = asked
-            .map(|(scope, offset)| self.first(scope, *offset))
-            .collect();
-        stream::iter(asked).buffered(IN_FLIGHT).try_collect().await
+        let asked = asked.map(|(scope, offset)| self.first(scope, *offset));
+        together(asked.collect()).await
     }
 
     async fn put(&self, rows: &[(KeyScope, First)]) -> Result<(), ViewError> {
@@ -112,11 +114,7 @@ impl Keys for ScyllaKeys {
             );
             self.cql.run(&self.put, values)
         });
-        let put: Vec<_> = put.collect();
-        stream::iter(put)
-            .buffer_unordered(IN_FLIGHT)
-            .try_collect()
-            .await
+        together(put.collect()).await.map(drop)
     }
 
     async fn expire(&self, before: Timestamp) -> Result<(), ViewError> {

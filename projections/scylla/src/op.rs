@@ -2,12 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use futures_util::{StreamExt, TryStreamExt, stream};
 use projections_port::ViewError;
 use projections_port::encoding::Damage;
 use projections_port::encoding::bytes::{Reader, Writer};
 
-use crate::cql::Cql;
+use crate::cql::{Cql, together};
 use crate::tables::{Generation, Table};
 
 /// What is done to a row.
@@ -45,9 +44,6 @@ pub(crate) struct Op {
 
 /// The most bytes of one request.
 const REQUEST: usize = 128 << 10;
-
-/// Requests at a time.
-const IN_FLIGHT: usize = 128;
 
 impl Op {
     fn size(&self) -> usize {
@@ -147,10 +143,7 @@ pub(crate) async fn spread(
             });
         }
     }
-    stream::iter(requests)
-        .buffer_unordered(IN_FLIGHT)
-        .try_collect()
-        .await
+    together(requests).await.map(drop)
 }
 
 #[cfg(test)]

@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::ops::Bound;
 
-use futures_util::{StreamExt, TryStreamExt, stream};
 use projections_port::encoding::{Damage, delivery, event, key};
 use projections_port::walk::{MAX_SCAN, Walk};
 use projections_port::{
@@ -14,7 +13,7 @@ use schemas::ids::EventId;
 use schemas::text::TenantId;
 use schemas::topics::Topic;
 
-use crate::cql::Cql;
+use crate::cql::{Cql, together};
 use crate::tables::{Generation, Table, row_key};
 use crate::write::{delivery_owner, event_owner};
 
@@ -23,9 +22,6 @@ const CHUNK: usize = 500;
 
 /// Buckets that are looked up at a time.
 const BUCKETS: i32 = 500;
-
-/// Look-ups at a time.
-const IN_FLIGHT: usize = 64;
 
 /// How many events of one id are looked through for the one that isn't a repeat.
 const REPEATS: i32 = 1_000;
@@ -389,8 +385,7 @@ impl Reading<'_> {
         let found = wanted
             .into_iter()
             .map(|cursor| async move { Ok((cursor, self.delivery(tenant, cursor).await?)) });
-        let found: Vec<_> = found.collect();
-        stream::iter(found).buffered(IN_FLIGHT).try_collect().await
+        together(found.collect()).await
     }
 
     pub(crate) async fn event_page(
@@ -435,11 +430,7 @@ impl Reading<'_> {
                 let fits = self.status_fits(&row, selection).await?;
                 Ok::<_, ViewError>((cursor, fits.then_some(row)))
             });
-            let found: Vec<_> = found.collect();
-            let found: Vec<_> = stream::iter(found)
-                .buffered(IN_FLIGHT)
-                .try_collect()
-                .await?;
+            let found = together(found.collect()).await?;
             kept += found.iter().filter(|(_, row)| row.is_some()).count();
             rows.extend(found);
             if kept > walk.limit() || rows.len() >= MAX_SCAN {

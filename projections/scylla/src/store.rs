@@ -26,8 +26,9 @@ pub struct Config {
     /// User and password, where the server asks for them.
     pub login: Option<(String, String)>,
     /// After how many seconds an idempotency key goes by itself: no less than the retention of `inbox` and the
-    /// longest window (`docs/protocol.md`, R8). 0: never.
-    pub keys_ttl: u32,
+    /// longest window (`docs/protocol.md`, R8). 0: never. `None`: as who opened it before has said, which is
+    /// noted in the keyspace.
+    pub keys_ttl: Option<u32>,
 }
 
 impl Config {
@@ -39,7 +40,7 @@ impl Config {
             keyspace,
             replication: 1,
             login: None,
-            keys_ttl: 0,
+            keys_ttl: None,
         }
     }
 }

@@ -1,12 +1,14 @@
 //! The views: the port's traits over the tables.
 
+mod dump;
+mod forget;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use domain::time::{Clock, Timestamp};
-use futures_util::{StreamExt, TryStreamExt, stream};
 use parking_lot::Mutex;
 use projections_port::encoding::{key, state};
 use projections_port::ledger::Ledger;
@@ -22,28 +24,19 @@ use schemas::topics::Topic;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use crate::claim::{self, Claim, Counts, EXPIRED, ONLY_ROUTED, Owned, Turn, micros, state_rows};
-use crate::cql::Cql;
-use crate::error::unavailable;
-use crate::expire::{Forgotten, Old, Search, owners};
-use crate::read::{Along, Epochs, Reading, decoded};
+use crate::claim::{self, Claim, Counts, EXPIRED, ONLY_ROUTED, Owned, micros, state_rows};
+use crate::cql::{Cql, together};
+use crate::expire::Forgotten;
+use crate::read::{Along, Epochs, Reading};
 use crate::store::{Config, GENERATION};
 use crate::tables::{Generation, Meta, Table};
 use crate::write::{self, Known};
-
-/// Rows that were made beside these count now.
-#[derive(Debug, thiserror::Error)]
-#[error("the rows that this was folded on were replaced")]
-struct Replaced;
 
 /// How often it is looked which generation of rows counts.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// How often it is looked whether other processes have folded on.
 const POLL_EVERY: Duration = Duration::from_millis(10);
-
-/// Look-ups at a time.
-const IN_FLIGHT: usize = 128;
 
 /// A claim that this process may have.
 type Slot = Arc<tokio::sync::Mutex<Option<Owned>>>;
@@ -176,7 +169,7 @@ impl ScyllaViews {
                 }
                 Ok::<_, ViewError>(rows)
             });
-            let found = self.all_of(asked.collect()).await?;
+            let found = together(asked.collect()).await?;
             // Who takes a claim over copies its state, and drops what was read.
             let now = self.shown(generation).await?.live;
             if now == live {
@@ -216,47 +209,8 @@ impl ScyllaViews {
             let is_taken = row.is_some();
             Ok::<_, ViewError>((sought.id, Known { routed, is_taken }))
         });
-        let asked: Vec<_> = asked.collect();
-        stream::iter(asked)
-            .buffer_unordered(IN_FLIGHT)
-            .try_collect()
-            .await
-    }
-
-    /// Forgets what is still there of `old`, where the claim is this process's: whoever has it now counts it.
-    async fn forget(
-        &self,
-        generation: &Generation,
-        claim: &Claim,
-        old: Old,
-    ) -> Result<(), ViewError> {
-        let slot = self.slot(claim);
-        let mut slot = slot.lock().await;
-        let Some(mut owned) = slot.take() else {
-            return Ok(());
-        };
-        // Found before the claim was held: a turn in between may have forgotten it, or changed it.
-        let old = old.still_there(self.reading(generation)).await?;
-        let turn = forget(&mut owned, &old);
-        owned.turn(&self.cql, generation, &self.clock, turn).await?;
-        *slot = Some(owned);
-        Ok(())
-    }
-
-    /// The claims that this process has, as far as it knows.
-    fn ours(&self) -> Vec<Claim> {
-        let claims = self.claims.lock();
-        // One that is locked is being written.
-        let is_ours = |slot: &Slot| slot.try_lock().map_or(true, |slot| slot.is_some());
-        let ours = claims.iter().filter(|(_, slot)| is_ours(slot));
-        ours.map(|(claim, _)| claim.clone()).collect()
-    }
-
-    async fn all_of<T: Send>(
-        &self,
-        asked: Vec<impl Future<Output = Result<T, ViewError>> + Send>,
-    ) -> Result<Vec<T>, ViewError> {
-        stream::iter(asked).buffered(IN_FLIGHT).try_collect().await
+        let known = together(asked.collect()).await?;
+        Ok(known.into_iter().collect())
     }
 }
 
@@ -439,7 +393,7 @@ impl ViewWriter for ScyllaViews {
         let generation = self.counting().await?;
         let reading = self.reading(&generation);
         let asked = sought.iter().map(|sought| reading.find(sought.clone()));
-        let found = self.all_of(asked.collect()).await?;
+        let found = together(asked.collect()).await?;
         Ok(found.into_iter().flatten().collect())
     }
 
@@ -456,7 +410,7 @@ impl ViewWriter for ScyllaViews {
             let row = found.map(|value| state::decode_minute(&value));
             Ok(row.transpose()?.unwrap_or_default())
         });
-        self.all_of(asked.collect()).await
+        together(asked.collect()).await
     }
 
     async fn stored_endpoints(
@@ -471,17 +425,12 @@ impl ViewWriter for ScyllaViews {
             let row = found.map(|value| state::decode_endpoint(&value));
             Ok(row.transpose()?)
         });
-        self.all_of(asked.collect()).await
+        together(asked.collect()).await
     }
 
     async fn write(&self, batch: Batch) -> Result<(), ViewError> {
         let generation = self.counting().await?;
-        if batch
-            .generation
-            .is_some_and(|folded_on| folded_on != generation.number.unsigned_abs())
-        {
-            return Err(unavailable(Replaced));
-        }
+        batch.check_generation(generation.number.unsigned_abs())?;
         let claim = Claim::of(&batch);
         let slot = self.slot(&claim);
         let mut slot = slot.lock().await;
@@ -508,41 +457,7 @@ impl ViewWriter for ScyllaViews {
     }
 
     async fn expire(&self, before: Timestamp, limit: usize) -> Result<bool, ViewError> {
-        let generation = self.counting().await?;
-        let known = self.shown(&generation).await?.expired;
-        let before = before.max(known);
-        let now = micros(&*self.clock);
-        if before > known {
-            let values = (now, state::encode_moment(before), EXPIRED);
-            self.cql.run(&generation.show, values).await?;
-        }
-        let ours = self.ours();
-        let is_owned = |claim: &Claim| ours.contains(claim);
-        let mut search = Search {
-            reading: self.reading(&generation),
-            before,
-            left: limit,
-            of: BTreeMap::new(),
-            is_owned: &is_owned,
-            empty: Vec::new(),
-            forgotten: &self.forgotten,
-        };
-        search.run().await?;
-        let Search {
-            mut left,
-            of,
-            empty,
-            ..
-        } = search;
-        for (claim, old) in of {
-            self.forget(&generation, &claim, old).await?;
-        }
-        for (table, owner, bucket) in empty {
-            let unlisted = generation.unlist(&self.cql, table, &owner, bucket, now);
-            unlisted.await?;
-        }
-        left -= self.forget_minutes(&generation, before, left).await?;
-        Ok(left == 0)
+        self.forget_before(before, limit).await
     }
 
     async fn expired(&self) -> Result<Timestamp, ViewError> {
@@ -557,15 +472,9 @@ impl ViewWriter for ScyllaViews {
 
     async fn dump(&self, after: Option<&RowKey>, limit: usize) -> Result<Vec<Row>, ViewError> {
         let generation = self.counting().await?;
-        let mut dump = Dump {
-            views: self,
-            generation: &generation,
-            after,
-            limit,
-            rows: Vec::new(),
-        };
-        dump.run().await?;
-        Ok(dump.rows)
+        dump::Dump::new(self, &generation, after, limit)
+            .rows()
+            .await
     }
 
     fn generation(&self) -> u64 {
@@ -597,201 +506,6 @@ impl ViewWriter for ScyllaViews {
             .put(&self.cql, GENERATION, number + 1, now)
             .await?;
         Generation::remove(&self.cql, &self.keyspace, number).await
-    }
-}
-
-fn forget(owned: &mut Owned, old: &Old) -> Turn {
-    let mut turn = Turn::default();
-    for row in &old.deliveries {
-        write::drop_delivery(owned, &mut turn, row);
-    }
-    for (row, is_alone) in &old.routed {
-        write::drop_routed(owned, &mut turn, row, *is_alone);
-    }
-    for row in &old.events {
-        write::drop_event(owned, &mut turn, row);
-    }
-    turn
-}
-
-impl ScyllaViews {
-    /// Forgets at most `limit` minutes, and says how many.
-    async fn forget_minutes(
-        &self,
-        generation: &Generation,
-        before: Timestamp,
-        limit: usize,
-    ) -> Result<usize, ViewError> {
-        let reading = self.reading(generation);
-        let now = micros(&*self.clock);
-        let mut gone = 0;
-        for owner in owners(reading, Table::Minutes, &[0]).await? {
-            let mut along = Along::from(reading, Table::Minutes, owner.clone(), vec![0], i64::MIN);
-            let Some(rows) = along.next().await? else {
-                continue;
-            };
-            for (key, ..) in rows {
-                let Ok(minute) = key.as_slice().try_into().map(key::time_of) else {
-                    continue;
-                };
-                if minute >= before || gone == limit {
-                    break;
-                }
-                let bucket = Table::Minutes.bucket(minute);
-                let of = generation.of(Table::Minutes);
-                let values = (now, &owner, bucket, &key);
-                self.cql
-                    .run(of.write(crate::op::Kind::Drop), values)
-                    .await?;
-                gone += 1;
-            }
-        }
-        Ok(gone)
-    }
-}
-
-/// Every row there is, in the order of their keys.
-struct Dump<'a> {
-    views: &'a ScyllaViews,
-    generation: &'a Generation,
-    after: Option<&'a RowKey>,
-    limit: usize,
-    rows: Vec<Row>,
-}
-
-impl Dump<'_> {
-    fn is_full(&self) -> bool {
-        self.rows.len() >= self.limit
-    }
-
-    fn push(&mut self, row: Row) {
-        if !self.is_full() && self.after.is_none_or(|after| row.key() > *after) {
-            self.rows.push(row);
-        }
-    }
-
-    async fn run(&mut self) -> Result<(), ViewError> {
-        for table in [
-            Table::Events,
-            Table::Deliveries,
-            Table::Minutes,
-            Table::Endpoints,
-        ] {
-            self.of(table).await?;
-        }
-        if self.is_full() {
-            return Ok(());
-        }
-        let counts = self.views.counts(self.generation, None).await?;
-        for ((tenant, endpoint), counts) in counts.of_deliveries() {
-            self.push(Row::Accounting(tenant.clone(), *endpoint, *counts));
-        }
-        for (tenant, counts) in counts.of_events() {
-            self.push(Row::Undelivered(tenant.clone(), *counts));
-        }
-        Ok(())
-    }
-
-    /// Where the table is gone on with: owner, key, bucket. `None`: it is behind us.
-    fn begin(&self, table: Table) -> Option<(Vec<u8>, Vec<u8>, i64)> {
-        use crate::tables::row_key;
-        let all = (vec![0], vec![0], i64::MIN);
-        let of_tenant = |tenant: &TenantId, cursor: &projections_port::Cursor| {
-            let owner = tenant.as_str().as_bytes().to_vec();
-            (owner, row_key(cursor), table.bucket(cursor.accepted_at))
-        };
-        match (self.after, table) {
-            (None, _)
-            | (Some(RowKey::Event(..)), Table::Deliveries | Table::Minutes | Table::Endpoints)
-            | (Some(RowKey::Delivery(..)), Table::Minutes | Table::Endpoints)
-            | (Some(RowKey::Minute(..)), Table::Endpoints) => Some(all),
-            (Some(RowKey::Event(tenant, cursor)), Table::Events)
-            | (Some(RowKey::Delivery(tenant, cursor)), Table::Deliveries) => {
-                Some(of_tenant(tenant, cursor))
-            }
-            (Some(RowKey::Minute(endpoint, minute)), Table::Minutes) => {
-                let owner = endpoint.uuid().as_bytes().to_vec();
-                Some((owner, key::time(*minute).to_vec(), table.bucket(*minute)))
-            }
-            (Some(RowKey::Endpoint(endpoint)), Table::Endpoints) => {
-                Some((endpoint.uuid().as_bytes().to_vec(), vec![0], 0))
-            }
-            (Some(_), _) => None,
-        }
-    }
-
-    async fn of(&mut self, table: Table) -> Result<(), ViewError> {
-        let Some((first, lower, bucket)) = self.begin(table) else {
-            return Ok(());
-        };
-        if self.is_full() {
-            return Ok(());
-        }
-        let reading = self.views.reading(self.generation);
-        for owner in owners(reading, table, &first).await? {
-            let (lower, bucket) = if owner == first {
-                (lower.clone(), bucket)
-            } else {
-                (vec![0], i64::MIN)
-            };
-            if table == Table::Endpoints {
-                let found = reading.single(table, &owner, 0, &[0]).await?;
-                if let Some(value) = found {
-                    let endpoint = key::endpoint_of(&owner)?;
-                    self.push(Row::Endpoint(endpoint, state::decode_endpoint(&value)?));
-                }
-            } else {
-                let mut along = Along::from(reading, table, owner.clone(), lower, bucket);
-                while !self.is_full()
-                    && let Some(rows) = along.next().await?
-                {
-                    self.rows_of(table, &owner, rows)?;
-                }
-            }
-            if self.is_full() {
-                break;
-            }
-        }
-        Ok(())
-    }
-
-    fn rows_of(
-        &mut self,
-        table: Table,
-        owner: &[u8],
-        rows: Vec<crate::read::Stored>,
-    ) -> Result<(), ViewError> {
-        use projections_port::encoding::event;
-        match table {
-            Table::Deliveries => {
-                let tenant = key::tenant_of(owner)?;
-                for (_, row) in decoded(&tenant, &rows)? {
-                    row.into_iter()
-                        .for_each(|row| self.push(Row::Delivery(row)));
-                }
-            }
-            Table::Events => {
-                let tenant = key::tenant_of(owner)?;
-                for (place, value, _) in rows {
-                    let Some(value) = value else { continue };
-                    let cursor = key::cursor_behind(&place, 0)?;
-                    let row = event::decode(tenant.clone(), cursor, &value)?;
-                    self.push(Row::Event(row));
-                }
-            }
-            Table::Minutes => {
-                let endpoint = key::endpoint_of(owner)?;
-                for (key, value, _) in rows {
-                    let (Ok(at), Some(value)) = (key.as_slice().try_into(), value) else {
-                        continue;
-                    };
-                    let row = state::decode_minute(&value)?;
-                    self.push(Row::Minute(endpoint, key::time_of(at), row));
-                }
-            }
-            Table::ByEndpoint | Table::Ids | Table::Endpoints => {}
-        }
-        Ok(())
     }
 }
 

@@ -26,7 +26,7 @@ const LONGEST_TTL: u32 = 20 * 365 * 24 * 3_600;
 
 impl Stores {
     /// Opens what `which` names; the embedded one in `data`, under the name `holder`. A CQL store forgets an
-    /// idempotency key `keys_kept` after it was written; `None`: never.
+    /// idempotency key `keys_kept` after it was written; `None`: as servers on it have said.
     ///
     /// # Errors
     /// What can't be opened.
@@ -38,7 +38,7 @@ impl Stores {
         clock: Arc<dyn Clock>,
     ) -> Result<Self> {
         if let Some(mut config) = cql_config(which)? {
-            config.keys_ttl = keys_kept.map_or(0, |kept| {
+            config.keys_ttl = keys_kept.map(|kept| {
                 u32::try_from(kept.as_secs()).map_or(LONGEST_TTL, |kept| kept.min(LONGEST_TTL))
             });
             let store = projections_scylla::Store::open(&config, clock).await?;

@@ -7,6 +7,7 @@ use projections_port::{DeliveryState, First, KeyScope, Keys};
 use schemas::topics::Topic;
 
 use super::*;
+use crate::expire::Old;
 use crate::store::Store;
 
 #[derive(Debug)]
@@ -356,4 +357,31 @@ async fn a_new_generation_takes_over() {
     assert_both(&live).await;
     let found = keys.firsts(&[(scope, 9)]).await.unwrap();
     assert_eq!(found, [Some(row)]);
+}
+
+/// Keys that a command folds live as long as those of the servers, which have said how long.
+#[tokio::test(flavor = "multi_thread")]
+async fn keys_live_as_long_as_servers_have_said() {
+    let mut config = config("ttl");
+    config.keys_ttl = Some(5_000);
+    drop(Store::open(&config, Arc::new(Wall)).await.unwrap());
+    config.keys_ttl = None;
+    let command = Store::open(&config, Arc::new(Wall)).await.unwrap();
+    let scope = KeyScope {
+        tenant: tenant("a"),
+        partition: 0,
+        key: "k".parse().unwrap(),
+    };
+    let row = First {
+        offset: 1,
+        appended_at: Timestamp::from_millis(1),
+        payload_sha256: [1; 32],
+        event: "e".parse().unwrap(),
+    };
+    command.keys().put(&[(scope, row)]).await.unwrap();
+    let left = format!("SELECT TTL(value) FROM {}.keys", config.keyspace);
+    let views = command.views();
+    let left = views.cql.prepare(left).await.unwrap();
+    let left: Vec<(Option<i32>,)> = views.cql.rows(&left, ()).await.unwrap();
+    assert!(matches!(left[..], [(Some(4_900..=5_000),)]), "{left:?}");
 }

@@ -1,0 +1,135 @@
+//! What is past retention, forgotten.
+
+use std::collections::BTreeMap;
+
+use domain::time::Timestamp;
+use projections_port::ViewError;
+use projections_port::encoding::{key, state};
+
+use super::{ScyllaViews, Slot};
+use crate::claim::{Claim, EXPIRED, Owned, Turn, micros};
+use crate::expire::{Old, Search, owners};
+use crate::op::Kind;
+use crate::read::Along;
+use crate::tables::{Generation, Table};
+use crate::write;
+
+impl ScyllaViews {
+    /// Forgets at most `limit` rows of before `before`, and says whether there may be more.
+    pub(super) async fn forget_before(
+        &self,
+        before: Timestamp,
+        limit: usize,
+    ) -> Result<bool, ViewError> {
+        let generation = self.counting().await?;
+        let known = self.shown(&generation).await?.expired;
+        let before = before.max(known);
+        let now = micros(&*self.clock);
+        if before > known {
+            let values = (now, state::encode_moment(before), EXPIRED);
+            self.cql.run(&generation.show, values).await?;
+        }
+        let ours = self.ours();
+        let is_owned = |claim: &Claim| ours.contains(claim);
+        let mut search = Search {
+            reading: self.reading(&generation),
+            before,
+            left: limit,
+            of: BTreeMap::new(),
+            is_owned: &is_owned,
+            empty: Vec::new(),
+            forgotten: &self.forgotten,
+        };
+        search.run().await?;
+        let Search {
+            mut left,
+            of,
+            empty,
+            ..
+        } = search;
+        for (claim, old) in of {
+            self.forget(&generation, &claim, old).await?;
+        }
+        for (table, owner, bucket) in empty {
+            let unlisted = generation.unlist(&self.cql, table, &owner, bucket, now);
+            unlisted.await?;
+        }
+        left -= self.forget_minutes(&generation, before, left).await?;
+        Ok(left == 0)
+    }
+
+    /// Forgets what is still there of `old`, where the claim is this process's: whoever has it now counts it.
+    pub(super) async fn forget(
+        &self,
+        generation: &Generation,
+        claim: &Claim,
+        old: Old,
+    ) -> Result<(), ViewError> {
+        let slot = self.slot(claim);
+        let mut slot = slot.lock().await;
+        let Some(mut owned) = slot.take() else {
+            return Ok(());
+        };
+        // Found before the claim was held: a turn in between may have forgotten it, or changed it.
+        let old = old.still_there(self.reading(generation)).await?;
+        let turn = forget(&mut owned, &old);
+        owned.turn(&self.cql, generation, &self.clock, turn).await?;
+        *slot = Some(owned);
+        Ok(())
+    }
+
+    /// The claims that this process has, as far as it knows.
+    pub(super) fn ours(&self) -> Vec<Claim> {
+        let claims = self.claims.lock();
+        // One that is locked is being written.
+        let is_ours = |slot: &Slot| slot.try_lock().map_or(true, |slot| slot.is_some());
+        let ours = claims.iter().filter(|(_, slot)| is_ours(slot));
+        ours.map(|(claim, _)| claim.clone()).collect()
+    }
+
+    /// Forgets at most `limit` minutes, and says how many.
+    async fn forget_minutes(
+        &self,
+        generation: &Generation,
+        before: Timestamp,
+        limit: usize,
+    ) -> Result<usize, ViewError> {
+        let reading = self.reading(generation);
+        let now = micros(&*self.clock);
+        let mut gone = 0;
+        for owner in owners(reading, Table::Minutes, &[0]).await? {
+            let mut along = Along::from(reading, Table::Minutes, owner.clone(), vec![0], i64::MIN);
+            let Some(rows) = along.next().await? else {
+                continue;
+            };
+            for (key, ..) in rows {
+                let Ok(minute) = key.as_slice().try_into().map(key::time_of) else {
+                    continue;
+                };
+                if minute >= before || gone == limit {
+                    break;
+                }
+                let bucket = Table::Minutes.bucket(minute);
+                let of = generation.of(Table::Minutes);
+                let values = (now, &owner, bucket, &key);
+                self.cql.run(of.write(Kind::Drop), values).await?;
+                gone += 1;
+            }
+        }
+        Ok(gone)
+    }
+}
+
+fn forget(owned: &mut Owned, old: &Old) -> Turn {
+    let mut turn = Turn::default();
+    for row in &old.deliveries {
+        write::drop_delivery(owned, &mut turn, row);
+    }
+    for (row, is_alone) in &old.routed {
+        write::drop_routed(owned, &mut turn, row, *is_alone);
+    }
+    for row in &old.events {
+        write::drop_event(owned, &mut turn, row);
+    }
+    turn
+}
