@@ -57,6 +57,7 @@ hints_directory: $run/node/hints
 cdc_raw_directory: $run/node/cdc
 commitlog_sync: periodic
 commitlog_sync_period: 10000ms
+prepared_statements_cache_size: 64MiB
 seed_provider:
   - class_name: org.apache.cassandra.locator.SimpleSeedProvider
     parameters:

@@ -12,7 +12,6 @@ use schemas::text::TenantId;
 use schemas::topics::Topic;
 
 use crate::claim::Claim;
-use crate::cql::together;
 use crate::read::{Along, Reading, Stored};
 use crate::tables::{Table, row_key};
 
@@ -32,11 +31,13 @@ impl Old {
             .deliveries
             .iter()
             .chain(self.routed.iter().map(|(row, _)| row));
-        let rows = rows.map(|row| reading.delivery_at(&row.tenant, row.cursor()));
-        let mut rows = together(rows.collect()).await?.into_iter();
+        let rows: Vec<_> = rows.map(|row| (row.tenant.clone(), row.cursor())).collect();
+        let mut rows = reading.deliveries_at(&rows).await?.into_iter();
         let events = self.events.iter();
-        let events = events.map(|row| reading.event_at(&row.tenant, row.cursor()));
-        let events = together(events.collect()).await?;
+        let events: Vec<_> = events
+            .map(|row| (row.tenant.clone(), row.cursor()))
+            .collect();
+        let events = reading.events_at(&events).await?;
         let deliveries = rows.by_ref().take(self.deliveries.len());
         let now = Self {
             deliveries: deliveries.filter_map(|(found, _)| found).collect(),

@@ -15,13 +15,17 @@ use schemas::topics::Topic;
 
 use crate::cql::{Cql, together};
 use crate::tables::{Generation, Table, row_key};
-use crate::write::{delivery_owner, event_owner};
+use crate::write::{EventPlace, delivery_owner};
 
 /// Rows that are read at a time.
 const CHUNK: usize = 500;
 
 /// Buckets that are looked up at a time.
 const BUCKETS: i32 = 500;
+
+/// Rows of one partition that one request names: ScyllaDB takes a hundred
+/// (`max_clustering_key_restrictions_per_query`).
+const NAMED: usize = 100;
 
 /// How many events of one id are looked through for the one that isn't a repeat.
 const REPEATS: i32 = 1_000;
@@ -222,47 +226,83 @@ impl Reading<'_> {
         Ok(self.one(table, owner, bucket, key).await?.0)
     }
 
-    pub(crate) async fn event_at(
+    /// Value and routes of each row wanted, in the order asked; those of one partition are asked for together.
+    async fn many(
         &self,
-        tenant: &TenantId,
-        cursor: Cursor,
-    ) -> Result<Option<EventRow>, ViewError> {
-        let (owner, bucket) = (
-            tenant.as_str().as_bytes(),
-            Table::Events.bucket(cursor.accepted_at),
-        );
-        let key = row_key(&cursor);
-        let row = self.one(Table::Events, owner, bucket, &key).await?.0;
-        let row = row.map(|value| event::decode(tenant.clone(), cursor, &value));
-        Ok(row.transpose()?)
+        table: Table,
+        wanted: &[(TenantId, Cursor)],
+    ) -> Result<Vec<Values>, ViewError> {
+        // By partition and key, for which of those wanted it is.
+        let mut places: BTreeMap<_, BTreeMap<Vec<u8>, Vec<usize>>> = BTreeMap::new();
+        for (at, (tenant, cursor)) in wanted.iter().enumerate() {
+            let partition = (tenant.as_str(), table.bucket(cursor.accepted_at));
+            let keys = places.entry(partition).or_default();
+            keys.entry(row_key(cursor)).or_default().push(at);
+        }
+        let mut requests = Vec::new();
+        for ((owner, bucket), keys) in &places {
+            let named: Vec<&Vec<u8>> = keys.keys().collect();
+            for named in named.chunks(NAMED) {
+                let values = (owner.as_bytes(), *bucket, named.to_vec());
+                requests.push(async move {
+                    let statement = &self.generation.of(table).some;
+                    let rows: Vec<Stored> = self.cql.rows(statement, values).await?;
+                    Ok::<_, ViewError>((keys, rows))
+                });
+            }
+        }
+        let mut found = vec![Values::default(); wanted.len()];
+        for (keys, rows) in together(requests).await? {
+            for (key, value, routed) in rows {
+                for at in keys.get(&key).into_iter().flatten() {
+                    found[*at] = (value.clone(), routed.clone());
+                }
+            }
+        }
+        Ok(found)
     }
 
-    /// What is known of a delivery, and what only routes say.
-    pub(crate) async fn delivery_at(
+    /// The events there, in the order asked.
+    pub(crate) async fn events_at(
         &self,
-        tenant: &TenantId,
-        cursor: Cursor,
-    ) -> Result<(Option<DeliveryRow>, Option<DeliveryRow>), ViewError> {
-        let (owner, bucket) = (
-            tenant.as_str().as_bytes(),
-            Table::Deliveries.bucket(cursor.accepted_at),
-        );
-        let key = row_key(&cursor);
-        let (value, routed) = self.one(Table::Deliveries, owner, bucket, &key).await?;
-        let row = |value: Option<Vec<u8>>| {
-            let row = value.map(|value| delivery::decode(tenant.clone(), cursor, &value));
-            row.transpose()
-        };
-        Ok((row(value)?, row(routed)?))
+        wanted: &[(TenantId, Cursor)],
+    ) -> Result<Vec<Option<EventRow>>, ViewError> {
+        let found = self.many(Table::Events, wanted).await?;
+        let rows = found.into_iter().zip(wanted);
+        rows.map(|((value, _), (tenant, cursor))| {
+            let row = value.map(|value| event::decode(tenant.clone(), *cursor, &value));
+            Ok(row.transpose()?)
+        })
+        .collect()
     }
 
-    async fn delivery(
+    /// What is known of each delivery there, and what only routes say, in the order asked.
+    pub(crate) async fn deliveries_at(
         &self,
-        tenant: &TenantId,
-        cursor: Cursor,
-    ) -> Result<Option<DeliveryRow>, ViewError> {
-        let (row, routed) = self.delivery_at(tenant, cursor).await?;
-        Ok(row.or(routed))
+        wanted: &[(TenantId, Cursor)],
+    ) -> Result<Vec<(Option<DeliveryRow>, Option<DeliveryRow>)>, ViewError> {
+        let found = self.many(Table::Deliveries, wanted).await?;
+        let rows = found.into_iter().zip(wanted);
+        rows.map(|((value, routed), (tenant, cursor))| {
+            let row = |value: Option<Vec<u8>>| {
+                let row = value.map(|value| delivery::decode(tenant.clone(), *cursor, &value));
+                row.transpose()
+            };
+            Ok((row(value)?, row(routed)?))
+        })
+        .collect()
+    }
+
+    /// Each delivery there, whoever speaks of it, in the order asked.
+    async fn deliveries_known(
+        &self,
+        wanted: &[(TenantId, Cursor)],
+    ) -> Result<Vec<Option<DeliveryRow>>, ViewError> {
+        let found = self.deliveries_at(wanted).await?;
+        Ok(found
+            .into_iter()
+            .map(|(row, routed)| row.or(routed))
+            .collect())
     }
 
     /// Where a delivery is.
@@ -287,12 +327,19 @@ impl Reading<'_> {
         Ok(Some((key::tenant_of(&tenant)?, cursor)))
     }
 
-    /// The delivery sought, as stored.
-    pub(crate) async fn find(&self, sought: Sought) -> Result<Option<DeliveryRow>, ViewError> {
-        match self.place(&sought).await? {
-            Some((tenant, cursor)) => self.delivery(&tenant, cursor).await,
-            None => Ok(None),
-        }
+    /// Where each of them is, in the order asked.
+    pub(crate) async fn places(
+        &self,
+        sought: &[Sought],
+    ) -> Result<Vec<Option<(TenantId, Cursor)>>, ViewError> {
+        together(sought.iter().map(|sought| self.place(sought)).collect()).await
+    }
+
+    /// The deliveries sought that are there, as stored.
+    pub(crate) async fn find(&self, sought: &[Sought]) -> Result<Vec<DeliveryRow>, ViewError> {
+        let places: Vec<_> = self.places(sought).await?.into_iter().flatten().collect();
+        let found = self.deliveries_known(&places).await?;
+        Ok(found.into_iter().flatten().collect())
     }
 
     pub(crate) async fn event(
@@ -301,8 +348,14 @@ impl Reading<'_> {
         id: &EventId,
     ) -> Result<Option<EventRow>, ViewError> {
         let statement = &self.generation.of(Table::Ids).down;
-        let owner = event_owner(tenant, id);
-        let values = (&owner, 0_i64, FIRST, LAST, REPEATS);
+        let lies = EventPlace::of(tenant, id);
+        let end = key::behind(lies.front.clone()).unwrap_or(LAST.to_vec());
+        let from = if lies.front.is_empty() {
+            FIRST
+        } else {
+            &lies.front
+        };
+        let values = (&lies.owner, lies.bucket, from, &end, REPEATS);
         let places: Vec<Stored> = self.cql.rows(statement, values).await?;
         let mut last = None;
         for (place, value, _) in places {
@@ -310,9 +363,10 @@ impl Reading<'_> {
             if value.is_none() {
                 continue;
             }
-            let cursor = key::cursor_behind(&place, 0)?;
+            let cursor = key::cursor_behind(&place, lies.front.len())?;
             // What leads to a row may be there before it, and after it.
-            let Some(row) = self.event_at(tenant, cursor).await? else {
+            let at = [(tenant.clone(), cursor)];
+            let Some(row) = self.events_at(&at).await?.pop().flatten() else {
                 continue;
             };
             if matches!(row.ending, Ending::Routed(_)) {
@@ -379,13 +433,12 @@ impl Reading<'_> {
         let mut wanted = Vec::new();
         for (place, value, _) in chunk {
             if value.is_some() {
-                wanted.push(key::cursor_behind(place, 0)?);
+                wanted.push((tenant.clone(), key::cursor_behind(place, 0)?));
             }
         }
-        let found = wanted
-            .into_iter()
-            .map(|cursor| async move { Ok((cursor, self.delivery(tenant, cursor).await?)) });
-        together(found.collect()).await
+        let found = self.deliveries_known(&wanted).await?;
+        let cursors = wanted.into_iter().map(|(_, cursor)| cursor);
+        Ok(cursors.zip(found).collect())
     }
 
     pub(crate) async fn event_page(
@@ -405,32 +458,24 @@ impl Reading<'_> {
             }
         };
         while let Some(chunk) = along.next().await? {
+            let mut cursors = Vec::new();
             let mut found = Vec::new();
             for (place, value, _) in chunk {
                 let Some(value) = value else { continue };
-                let cursor = key::cursor_behind(&place, 0)?;
-                let row = match selection.endpoint {
-                    None => Some(event::decode(tenant.clone(), cursor, &value)?),
-                    Some(_) => None,
-                };
-                let cursor = cursor.of_event();
-                let is_new = !walk.is_begin(cursor) && last.replace(cursor) != Some(cursor);
-                if is_new || selection.endpoint.is_none() {
-                    found.push((cursor, row));
+                let cursor = key::cursor_behind(&place, 0)?.of_event();
+                if selection.endpoint.is_none() {
+                    found.push(Some(event::decode(tenant.clone(), cursor, &value)?));
+                } else if walk.is_begin(cursor) || last.replace(cursor) == Some(cursor) {
+                    continue;
                 }
+                cursors.push((tenant.clone(), cursor));
             }
-            let found = found.into_iter().map(|(cursor, row)| async move {
-                let row = match row {
-                    Some(row) => Some(row),
-                    None => self.event_at(tenant, cursor).await?,
-                };
-                let Some(row) = row.filter(|row| selection.fits_event(row)) else {
-                    return Ok((cursor, None));
-                };
-                let fits = self.status_fits(&row, selection).await?;
-                Ok::<_, ViewError>((cursor, fits.then_some(row)))
-            });
-            let found = together(found.collect()).await?;
+            if selection.endpoint.is_some() {
+                found = self.events_at(&cursors).await?;
+            }
+            let found = self.fitting(found, selection).await?;
+            let cursors = cursors.into_iter().map(|(_, cursor)| cursor);
+            let found: Vec<_> = cursors.zip(found).collect();
             kept += found.iter().filter(|(_, row)| row.is_some()).count();
             rows.extend(found);
             if kept > walk.limit() || rows.len() >= MAX_SCAN {
@@ -440,20 +485,40 @@ impl Reading<'_> {
         walk.page(rows.into_iter().map(Ok))
     }
 
-    async fn status_fits(&self, row: &EventRow, selection: &Selection) -> Result<bool, ViewError> {
+    /// The events that are wanted of `rows`, each in its place.
+    async fn fitting(
+        &self,
+        rows: Vec<Option<EventRow>>,
+        selection: &Selection,
+    ) -> Result<Vec<Option<EventRow>>, ViewError> {
+        let rows = rows.into_iter();
+        let fits = |row: Option<EventRow>| row.filter(|row| selection.fits_event(row));
+        let mut rows: Vec<_> = rows.map(fits).collect();
         let Some(wanted) = &selection.status else {
-            return Ok(true);
+            return Ok(rows);
         };
-        let mut states: Vec<DeliveryState> = Vec::new();
-        for delivery in row.deliveries() {
-            let cursor = Cursor {
+        let cursors = |row: &EventRow| {
+            let (tenant, cursor) = (row.tenant.clone(), row.cursor());
+            let at = move |delivery| Cursor {
                 delivery: Some(delivery),
-                ..row.cursor()
+                ..cursor
             };
-            let found = self.delivery(&row.tenant, cursor).await?;
-            states.extend(found.map(|row| row.state));
+            let deliveries: Vec<_> = row.deliveries().collect();
+            deliveries
+                .into_iter()
+                .map(move |delivery| (tenant.clone(), at(delivery)))
+        };
+        let places: Vec<_> = rows.iter().flatten().flat_map(cursors).collect();
+        let mut states = self.deliveries_known(&places).await?.into_iter();
+        for place in &mut rows {
+            let Some(row) = place else { continue };
+            let states = states.by_ref().take(row.deliveries().count());
+            let states: Vec<DeliveryState> = states.flatten().map(|row| row.state).collect();
+            if row.status(&states) != wanted {
+                *place = None;
+            }
         }
-        Ok(row.status(&states) == wanted)
+        Ok(rows)
     }
 }
 

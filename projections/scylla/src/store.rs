@@ -54,6 +54,8 @@ const TRY_EVERY: Duration = Duration::from_millis(200);
 const VERSION: &str = "version";
 /// The generation of rows that counts.
 pub(crate) const GENERATION: &str = "generation";
+/// The one that rows of an older version give way to; named for the version that they come to.
+const MIGRATING: &str = "rows-of-version-2";
 /// The one that is being filled.
 const REBUILDING: &str = "rebuilding";
 
@@ -181,28 +183,57 @@ async fn prepare(
     tables::define(cql, &config.keyspace, config.replication).await?;
     let meta = Meta::open(cql, &config.keyspace).await?;
     let now = micros(&**clock);
-    let version = match meta.get(cql, VERSION).await? {
-        Some(version) => version,
-        None => {
-            let version = i64::try_from(tables::VERSION).unwrap_or(i64::MAX);
-            meta.put(cql, VERSION, version, now).await?;
-            version
-        }
-    };
+    // Read first: who migrates writes its target before it lets that count.
+    let counts = meta.get(cql, GENERATION).await?;
+    let version = meta.get(cql, VERSION).await?;
     // A newer program's tables are not touched.
-    if version.unsigned_abs() > tables::VERSION {
+    if let Some(version) = version.filter(|version| version.unsigned_abs() > tables::VERSION) {
         return Ok((meta, Err(version.unsigned_abs())));
     }
-    let generation = match meta.get(cql, GENERATION).await? {
-        Some(generation) => generation,
+    let generation = match counts {
+        Some(counts) if version.map(i64::unsigned_abs) != Some(tables::VERSION) => {
+            migrate(cql, config, &meta, counts, now).await?
+        }
+        Some(counts) => counts,
         None => {
             meta.put(cql, GENERATION, 1, now).await?;
             1
         }
     };
+    let version = i64::try_from(tables::VERSION).unwrap_or(i64::MAX);
+    meta.put(cql, VERSION, version, now).await?;
     // Both who start at once make the same tables.
     let generation = Generation::open(cql, &config.keyspace, generation).await?;
     Ok((meta, Ok(generation)))
+}
+
+/// Lets an empty generation count instead of `counts` and of one that is being filled, whose rows lie as an older version
+/// had them: they are folded again, out of the log. Done again, or by two at once, it comes to the same.
+async fn migrate(
+    cql: &Cql,
+    config: &Config,
+    meta: &Meta,
+    counts: i64,
+    now: i64,
+) -> Result<i64, ViewError> {
+    let target = match meta.get(cql, MIGRATING).await? {
+        Some(target) => target,
+        None => {
+            let filled = meta.get(cql, REBUILDING).await?;
+            counts.max(filled.unwrap_or(0)) + 1
+        }
+    };
+    tracing::info!(
+        generation = target,
+        "the rows are folded anew: they lie as an older version had them"
+    );
+    meta.put(cql, MIGRATING, target, now).await?;
+    meta.put(cql, GENERATION, target, now).await?;
+    meta.unset(cql, REBUILDING, now).await?;
+    for old in counts..target {
+        Generation::remove(cql, &config.keyspace, old).await?;
+    }
+    Ok(target)
 }
 
 /// A new generation of rows, filled while the old one is there and goes on to count and to be written.

@@ -114,8 +114,8 @@ pub(crate) fn row_key(cursor: &Cursor) -> Vec<u8> {
     key::with(Vec::with_capacity(37), cursor)
 }
 
-/// The version of what [`define`] makes.
-pub(crate) const VERSION: u64 = 1;
+/// The version of what [`define`] and [`Generation::open`] make. 2: ids that Postrider gave lie by tenant and time.
+pub(crate) const VERSION: u64 = 2;
 
 /// Makes what is in no generation, where it isn't there. Run twice, or by two at once, it changes nothing.
 pub(crate) async fn define(cql: &Cql, keyspace: &str, replication: u32) -> Result<(), ViewError> {
@@ -164,6 +164,7 @@ pub(crate) struct OfTable {
     drop: PreparedStatement,
     drop_routed: PreparedStatement,
     pub(crate) one: PreparedStatement,
+    pub(crate) some: PreparedStatement,
     pub(crate) up: PreparedStatement,
     pub(crate) down: PreparedStatement,
 }
@@ -373,6 +374,11 @@ async fn of_table(cql: &Cql, name: &str) -> Result<OfTable, ViewError> {
         drop_routed: cql.prepare(drop("routed")).await?,
         one: cql
             .prepare(format!("SELECT value, routed FROM {name} WHERE {of}"))
+            .await?,
+        some: cql
+            .prepare(format!(
+                "SELECT key, value, routed FROM {name} WHERE owner = ? AND bucket = ? AND key IN ?"
+            ))
             .await?,
         up: cql.prepare(range("ASC")).await?,
         down: cql.prepare(range("DESC")).await?,

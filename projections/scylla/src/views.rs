@@ -201,16 +201,18 @@ impl ScyllaViews {
         });
         let sought: Vec<Sought> = routed.chain(batch.withdrawn.iter().cloned()).collect();
         let reading = self.reading(generation);
-        let asked = sought.into_iter().map(|sought| async move {
-            let Some((tenant, cursor)) = reading.place(&sought).await? else {
-                return Ok((sought.id, Known::default()));
-            };
-            let (row, routed) = reading.delivery_at(&tenant, cursor).await?;
-            let is_taken = row.is_some();
-            Ok::<_, ViewError>((sought.id, Known { routed, is_taken }))
+        let places = reading.places(&sought).await?;
+        let there: Vec<_> = places.iter().flatten().cloned().collect();
+        let mut found = reading.deliveries_at(&there).await?.into_iter();
+        let known = sought.into_iter().zip(places).map(|(sought, place)| {
+            let found = place.and_then(|_| found.next());
+            let known = found.map(|(row, routed)| Known {
+                routed,
+                is_taken: row.is_some(),
+            });
+            (sought.id, known.unwrap_or_default())
         });
-        let known = together(asked.collect()).await?;
-        Ok(known.into_iter().collect())
+        Ok(known.collect())
     }
 }
 
@@ -277,7 +279,7 @@ impl Views for ScyllaViews {
     ) -> Result<Option<DeliveryRow>, ViewError> {
         let generation = self.counting().await?;
         let sought = Sought { id: *id, at: None };
-        let found = self.reading(&generation).find(sought).await?;
+        let found = self.reading(&generation).find(&[sought]).await?.pop();
         let Some(row) = found.filter(|row| row.tenant == *tenant) else {
             return Ok(None);
         };
@@ -392,9 +394,7 @@ impl ViewWriter for ScyllaViews {
     async fn stored(&self, sought: &[Sought]) -> Result<Vec<DeliveryRow>, ViewError> {
         let generation = self.counting().await?;
         let reading = self.reading(&generation);
-        let asked = sought.iter().map(|sought| reading.find(sought.clone()));
-        let found = together(asked.collect()).await?;
-        Ok(found.into_iter().flatten().collect())
+        reading.find(sought).await
     }
 
     async fn stored_minutes(

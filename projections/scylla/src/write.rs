@@ -9,6 +9,7 @@ use schemas::ids::{DeliveryId, EventId};
 use schemas::origin::Run;
 use schemas::text::TenantId;
 use schemas::topics::Topic;
+use uuid::Uuid;
 
 use crate::claim::{Owned, Turn};
 use crate::op::{Kind, Op};
@@ -114,9 +115,37 @@ fn in_tenant(table: Table, kind: Kind, of: &TenantId, at: Cursor, value: Vec<u8>
     }
 }
 
-/// Where the places of an event id lie.
-pub(crate) fn event_owner(tenant: &TenantId, id: &EventId) -> Vec<u8> {
-    [b"e", key::event_id(tenant, id).as_slice()].concat()
+/// Where the rows that lead to the events of an id lie.
+pub(crate) struct EventPlace {
+    pub(crate) owner: Vec<u8>,
+    pub(crate) bucket: i64,
+    /// What their keys begin with.
+    pub(crate) front: Vec<u8>,
+}
+
+impl EventPlace {
+    /// An id that Postrider gave says when: those of a tenant's minute share a partition, and go in one request. Each of a
+    /// caller's own has a partition for itself.
+    pub(crate) fn of(tenant: &TenantId, id: &EventId) -> Self {
+        match id.uuid() {
+            Some(uuid) => Self {
+                owner: [b"t", tenant.as_str().as_bytes()].concat(),
+                bucket: Table::Ids.bucket(time_of(uuid)),
+                front: uuid.as_bytes().to_vec(),
+            },
+            None => Self {
+                owner: [b"e", key::event_id(tenant, id).as_slice()].concat(),
+                bucket: 0,
+                front: Vec::new(),
+            },
+        }
+    }
+}
+
+/// When a UUIDv7 says that it was made (RFC 9562, section 5.7).
+fn time_of(uuid: Uuid) -> Timestamp {
+    let millis = uuid.as_u128() >> 80;
+    Timestamp::from_millis(i64::try_from(millis).unwrap_or(i64::MAX))
 }
 
 /// Where the place of a delivery's id lies.
@@ -124,14 +153,30 @@ pub(crate) fn delivery_owner(id: DeliveryId) -> Vec<u8> {
     [b"d", id.uuid().as_bytes().as_slice()].concat()
 }
 
-fn id_op(kind: Kind, owner: Vec<u8>, at: Cursor, tenant: &TenantId) -> Op {
+fn event_id_op(kind: Kind, row: &EventRow) -> Op {
+    let EventPlace {
+        owner,
+        bucket,
+        front,
+    } = EventPlace::of(&row.tenant, &row.id);
     Op {
         table: Table::Ids,
         kind,
         owner,
+        bucket,
+        key: [front, row_key(&row.cursor())].concat(),
+        value: row.tenant.as_str().as_bytes().to_vec(),
+    }
+}
+
+fn delivery_id_op(kind: Kind, row: &DeliveryRow) -> Op {
+    Op {
+        table: Table::Ids,
+        kind,
+        owner: delivery_owner(row.id),
         bucket: 0,
-        key: row_key(&at.of_event()),
-        value: tenant.as_str().as_bytes().to_vec(),
+        key: row_key(&row.cursor().of_event()),
+        value: row.tenant.as_str().as_bytes().to_vec(),
     }
 }
 
@@ -139,9 +184,7 @@ fn put_event(owned: &mut Owned, turn: &mut Turn, EventChange { was, row }: &Even
     let ledger = &mut owned.counts.ledger;
     ledger.event(&row.tenant, was.as_ref(), Some(&row.ending));
     if was.is_none() {
-        let owner = event_owner(&row.tenant, &row.id);
-        turn.ops
-            .push(id_op(Kind::Put, owner, row.cursor(), &row.tenant));
+        turn.ops.push(event_id_op(Kind::Put, row));
     }
     let value = event::encode(row);
     turn.ops.push(in_tenant(
@@ -186,9 +229,7 @@ fn routed_by(owned: &mut Owned, turn: &mut Turn, row: &DeliveryRow, by: i64) {
 /// Adds a new row to the lists that lead to it.
 fn put_list(turn: &mut Turn, row: &DeliveryRow) {
     turn.ops.push(endpoint_op(Kind::Put, row));
-    let owner = delivery_owner(row.id);
-    turn.ops
-        .push(id_op(Kind::Put, owner, row.cursor(), &row.tenant));
+    turn.ops.push(delivery_id_op(Kind::Put, row));
 }
 
 fn endpoint_op(kind: Kind, row: &DeliveryRow) -> Op {
@@ -204,9 +245,7 @@ fn endpoint_op(kind: Kind, row: &DeliveryRow) -> Op {
 
 fn drop_list(turn: &mut Turn, row: &DeliveryRow) {
     turn.ops.push(endpoint_op(Kind::Drop, row));
-    let owner = delivery_owner(row.id);
-    turn.ops
-        .push(id_op(Kind::Drop, owner, row.cursor(), &row.tenant));
+    turn.ops.push(delivery_id_op(Kind::Drop, row));
 }
 
 /// Forgets what routes say of a delivery, and with `alone` what leads to it.
@@ -256,7 +295,5 @@ pub(crate) fn drop_event(owned: &mut Owned, turn: &mut Turn, row: &EventRow) {
         row.cursor(),
         Vec::new(),
     ));
-    let owner = event_owner(&row.tenant, &row.id);
-    turn.ops
-        .push(id_op(Kind::Drop, owner, row.cursor(), &row.tenant));
+    turn.ops.push(event_id_op(Kind::Drop, row));
 }

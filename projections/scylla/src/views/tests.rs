@@ -385,3 +385,27 @@ async fn keys_live_as_long_as_servers_have_said() {
     let left: Vec<(Option<i32>,)> = views.cql.rows(&left, ()).await.unwrap();
     assert!(matches!(left[..], [(Some(4_900..=5_000),)]), "{left:?}");
 }
+
+/// Rows of an older version give way to an empty generation, once, whoever starts at the same time.
+#[tokio::test(flavor = "multi_thread")]
+async fn rows_of_an_older_version_are_folded_anew() {
+    let config = config("older");
+    let views = open(&config).await;
+    views.write(first()).await.unwrap();
+    let (meta, cql) = (&views.meta, &views.cql);
+    let later = micros(&Wall);
+    meta.put(cql, "version", 1, later).await.unwrap();
+    // One was being filled.
+    meta.put(cql, "rebuilding", 2, later).await.unwrap();
+    let (a, b, c) = tokio::join!(open(&config), open(&config), open(&config));
+    for views in [a, b, c, open(&config).await] {
+        assert_eq!(views.generation(), 3);
+        assert_eq!(views.totals().await.unwrap().0.deliveries, 0);
+    }
+    assert_eq!(meta.get(cql, "version").await.unwrap(), Some(2));
+    assert_eq!(meta.get(cql, "rebuilding").await.unwrap(), None);
+    let views = open(&config).await;
+    views.write(first()).await.unwrap();
+    views.write(second()).await.unwrap();
+    assert_both(&views).await;
+}
