@@ -3,7 +3,7 @@
 //! - [`program`]: the server as a process of its own, started, killed, asked to end.
 //! - [`api`]: what a client asks it, over [`client`].
 //! - [`receiver`]: receivers that keep what they got before they answer, and answer as a script says.
-//! - [`verifiers`]: other people's code that checks signatures.
+//! - [`verifiers`]: other people's code that checks signatures, and writes to Kafka.
 
 pub mod api;
 pub mod attempts;

@@ -1,5 +1,5 @@
 //! Other people's code that checks our signatures: the libraries of Standard Webhooks from crates.io,
-//! PyPI and npm, and Stripe's own from PyPI and npm for the older form.
+//! PyPI and npm, and Stripe's own from PyPI and npm for the older form. And a Kafka client that isn't ours.
 
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -55,6 +55,19 @@ pub fn verdicts(requests: &[Signed]) -> anyhow::Result<Vec<Verdicts>> {
 fn pinned(name: &str) -> PathBuf {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("verifiers");
     folder.join(name)
+}
+
+/// aiokafka as a program that writes records to `topic`; what it reads says `verifiers/produce.py`.
+///
+/// # Errors
+/// When it can't be installed.
+pub fn aiokafka(brokers: &str, topic: &str) -> anyhow::Result<Command> {
+    let mut program = Command::new("python3");
+    program
+        .arg(pinned("produce.py"))
+        .args([brokers, topic])
+        .env("PYTHONPATH", installed()?.join("python"));
+    Ok(program)
 }
 
 /// Where the libraries are, installed if need be.

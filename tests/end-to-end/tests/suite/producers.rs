@@ -1,10 +1,11 @@
-//! Events from Kafka producers: Kafka's own console producer writes to `inbox`.
+//! Events from Kafka producers: Kafka's own console producer, and aiokafka, write to `inbox`.
 
 use std::process::Stdio;
 
 use end_to_end::program::{name_of, other_log};
 use end_to_end::receiver::{Receiver, Reply};
 use end_to_end::until::until;
+use end_to_end::verifiers::aiokafka;
 use http::Method;
 use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt as _;
@@ -33,6 +34,16 @@ const ARRIVES: [&str; 4] = [
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_outbox_connectors_stream_is_delivered() {
+    delivered(console).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_library_that_writes_to_kafka() {
+    delivered(|brokers, topic| Command::from(aiokafka(brokers, topic).unwrap())).await;
+}
+
+/// What `producer` writes of the stream is delivered, but for what is poison and what is a duplicate.
+async fn delivered(producer: impl Fn(&str, &str) -> Command) {
     let Some(log) = other_log() else {
         say("!! NOT TESTED: Kafka producers: they need a broker");
         return;
@@ -42,7 +53,9 @@ async fn an_outbox_connectors_stream_is_delivered() {
     let receiver = Receiver::start(vec![Reply::status(200)]).await.unwrap();
     let fields = json!({"event_types": ["order.paid"]});
     api.endpoint(&receiver.url(), fields).await.unwrap();
-    produce(&log, &format!("{}.inbox", name_of(&world.data()))).await;
+    let brokers = log.strip_prefix("kafka://").unwrap();
+    let topic = format!("{}.inbox", name_of(&world.data()));
+    produce(producer(brokers, &topic)).await;
     let arrived = until("all arrive", SOON, async || {
         let got = receiver.got().len();
         Ok(if got >= ARRIVES.len() {
@@ -85,11 +98,11 @@ async fn an_outbox_connectors_stream_is_delivered() {
     );
 }
 
-/// Writes the stream with Kafka's console producer.
-async fn produce(log: &str, topic: &str) {
+/// Kafka's console producer.
+fn console(brokers: &str, topic: &str) -> Command {
     let jars = std::env::var("POSTRIDER_TEST_KAFKA_JARS").expect("as `scripts/services env` says");
-    let brokers = log.strip_prefix("kafka://").unwrap();
-    let mut producer = Command::new("java")
+    let mut program = Command::new("java");
+    program
         .args([
             "-cp",
             &format!("{jars}/*"),
@@ -97,7 +110,13 @@ async fn produce(log: &str, topic: &str) {
         ])
         .args(["--bootstrap-server", brokers, "--topic", topic])
         .args(["--property", "parse.headers=true"])
-        .args(["--property", "parse.key=true"])
+        .args(["--property", "parse.key=true"]);
+    program
+}
+
+/// Has a producer write the stream.
+async fn produce(mut producer: Command) {
+    let mut producer = producer
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
