@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 use projections_port::ViewError;
+use prometheus_client::metrics::counter::Counter;
 use scylla::client::execution_profile::ExecutionProfile;
 use scylla::client::session::Session;
 use scylla::client::session_builder::SessionBuilder;
@@ -33,7 +34,17 @@ pub(crate) async fn together<T: Send>(
 }
 
 /// A session.
-pub(crate) struct Cql(Session);
+pub(crate) struct Cql {
+    session: Session,
+    pub(crate) requests: Requests,
+}
+
+/// What was asked of the store so far.
+#[derive(Clone, Default)]
+pub(crate) struct Requests {
+    pub(crate) reads: Counter,
+    pub(crate) writes: Counter,
+}
 
 impl Cql {
     pub(crate) async fn connect(config: &Config) -> Result<Self, scylla::errors::NewSessionError> {
@@ -50,18 +61,40 @@ impl Cql {
         if let Some((user, password)) = &config.login {
             builder = builder.user(user, password);
         }
-        Ok(Self(builder.build().await?))
+        Ok(Self {
+            session: builder.build().await?,
+            requests: Requests::default(),
+        })
     }
 
     /// Runs a statement that changes tables, and waits until every node has it.
     pub(crate) async fn define(&self, text: &str) -> Result<(), ViewError> {
-        self.0.query_unpaged(text, ()).await.map_err(unavailable)?;
-        self.0.await_schema_agreement().await.map_err(unavailable)?;
+        self.session
+            .query_unpaged(text, ())
+            .await
+            .map_err(unavailable)?;
+        self.session
+            .await_schema_agreement()
+            .await
+            .map_err(unavailable)?;
         Ok(())
     }
 
+    /// The rows that a statement finds which is asked once.
+    pub(crate) async fn ask<R>(
+        &self,
+        text: &str,
+        values: impl SerializeRow,
+    ) -> Result<Vec<R>, ViewError>
+    where
+        R: for<'frame> DeserializeRow<'frame, 'frame>,
+    {
+        self.rows(&self.prepare(text.to_owned()).await?, values)
+            .await
+    }
+
     pub(crate) async fn prepare(&self, text: String) -> Result<PreparedStatement, ViewError> {
-        let mut statement = self.0.prepare(text).await.map_err(unavailable)?;
+        let mut statement = self.session.prepare(text).await.map_err(unavailable)?;
         // Each names the cells and the time of what it writes: run twice, it changes nothing.
         statement.set_is_idempotent(true);
         Ok(statement)
@@ -72,7 +105,8 @@ impl Cql {
         statement: &PreparedStatement,
         values: impl SerializeRow,
     ) -> Result<(), ViewError> {
-        let ran = self.0.execute_unpaged(statement, values).await;
+        self.requests.writes.inc();
+        let ran = self.session.execute_unpaged(statement, values).await;
         ran.map(drop).map_err(unavailable)
     }
 
@@ -85,7 +119,8 @@ impl Cql {
     where
         R: for<'frame> DeserializeRow<'frame, 'frame>,
     {
-        let found = self.0.execute_unpaged(statement, values).await;
+        self.requests.reads.inc();
+        let found = self.session.execute_unpaged(statement, values).await;
         let found = found.map_err(unavailable)?;
         let found = found.into_rows_result().map_err(unavailable)?;
         let rows = found.rows::<R>().map_err(unavailable)?;
@@ -104,7 +139,8 @@ impl Cql {
         let statements = vec![BatchStatement::from(statement.clone()); values.len()];
         let mut batch = Batch::new_with_statements(BatchType::Unlogged, statements);
         batch.set_is_idempotent(true);
-        let ran = self.0.batch(&batch, values).await;
+        self.requests.writes.inc();
+        let ran = self.session.batch(&batch, values).await;
         ran.map(drop).map_err(unavailable)
     }
 }

@@ -25,6 +25,15 @@ pub(crate) struct Old {
 }
 
 impl Old {
+    /// The lists of endpoints that lead to its deliveries: owner and bucket.
+    pub(crate) fn lists(&self) -> impl Iterator<Item = (Vec<u8>, i64)> {
+        let routed = self.routed.iter().map(|(row, _)| row);
+        self.deliveries.iter().chain(routed).map(|row| {
+            let owner = row.endpoint.uuid().as_bytes().to_vec();
+            (owner, Table::ByEndpoint.bucket(row.accepted_at))
+        })
+    }
+
     /// What of it is there now, as it is now.
     pub(crate) async fn still_there(self, reading: Reading<'_>) -> Result<Self, ViewError> {
         let rows = self

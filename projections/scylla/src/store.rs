@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use domain::time::Clock;
 use projections_port::ViewError;
+use prometheus_client::registry::Registry;
 use tokio::time::Instant;
 
 use crate::claim::micros;
-use crate::cql::Cql;
+use crate::cql::{Cql, Requests};
 use crate::error::OpenError;
 use crate::keys::ScyllaKeys;
 use crate::tables::{self, Generation, Meta};
@@ -56,11 +57,14 @@ const VERSION: &str = "version";
 pub(crate) const GENERATION: &str = "generation";
 /// The one that rows of an older version give way to; named for the version that they come to.
 const MIGRATING: &str = "rows-of-version-2";
-/// The one that is being filled.
+/// Up to which all were dropped.
+const DROPPED: &str = "dropped";
+/// The one that is being filled; 0: none.
 const REBUILDING: &str = "rebuilding";
 
 /// Views and keys, open.
 pub struct Store {
+    cql: Arc<Cql>,
     views: Arc<ScyllaViews>,
     keys: Arc<ScyllaKeys>,
 }
@@ -93,8 +97,9 @@ impl Store {
             config.keys_ttl,
         );
         let keys = keys.await.map_err(schema)?;
-        let views = ScyllaViews::new(cql, meta, clock, config, generation);
+        let views = ScyllaViews::new(Arc::clone(&cql), meta, clock, config, generation);
         Ok(Self {
+            cql,
             views: Arc::new(views),
             keys: Arc::new(keys),
         })
@@ -110,6 +115,16 @@ impl Store {
     #[must_use]
     pub fn keys(&self) -> Arc<ScyllaKeys> {
         Arc::clone(&self.keys)
+    }
+
+    /// Lets operators see how many requests the store is asked: those that read, and those that write one
+    /// partition each.
+    pub fn register(&self, registry: &mut Registry) {
+        let Requests { reads, writes } = &self.cql.requests;
+        let help = "Requests to the view store that read";
+        registry.register("view_store_reads", help, reads.clone());
+        let help = "Requests to the view store that write, each to one partition";
+        registry.register("view_store_writes", help, writes.clone());
     }
 
     /// Whether the keyed store has every key that the log says. If not, it is new or was lost, and the
@@ -200,8 +215,11 @@ async fn prepare(
             1
         }
     };
-    let version = i64::try_from(tables::VERSION).unwrap_or(i64::MAX);
-    meta.put(cql, VERSION, version, now).await?;
+    let known = i64::try_from(tables::VERSION).unwrap_or(i64::MAX);
+    if version != Some(known) {
+        meta.put(cql, VERSION, known, now).await?;
+    }
+    drop_before(cql, &meta, &config.keyspace, generation, now).await?;
     // Both who start at once make the same tables.
     let generation = Generation::open(cql, &config.keyspace, generation).await?;
     Ok((meta, Ok(generation)))
@@ -228,12 +246,39 @@ async fn migrate(
         "the rows are folded anew: they lie as an older version had them"
     );
     meta.put(cql, MIGRATING, target, now).await?;
-    meta.put(cql, GENERATION, target, now).await?;
-    meta.unset(cql, REBUILDING, now).await?;
-    for old in counts..target {
-        Generation::remove(cql, &config.keyspace, old).await?;
-    }
+    switch(cql, meta, &config.keyspace, target, now).await?;
     Ok(target)
+}
+
+/// Lets generation `target` count, and drops those before it.
+pub(crate) async fn switch(
+    cql: &Cql,
+    meta: &Meta,
+    keyspace: &str,
+    target: i64,
+    now: i64,
+) -> Result<(), ViewError> {
+    meta.put(cql, GENERATION, target, now).await?;
+    meta.put(cql, REBUILDING, 0, now).await?;
+    drop_before(cql, meta, keyspace, target, now).await
+}
+
+/// Drops the generations before `counts` that were not dropped yet: whoever should have may have been killed.
+async fn drop_before(
+    cql: &Cql,
+    meta: &Meta,
+    keyspace: &str,
+    counts: i64,
+    now: i64,
+) -> Result<(), ViewError> {
+    let dropped = meta.get(cql, DROPPED).await?.unwrap_or(0);
+    if dropped + 1 >= counts {
+        return Ok(());
+    }
+    for old in dropped + 1..counts {
+        Generation::remove(cql, keyspace, old).await?;
+    }
+    meta.put(cql, DROPPED, counts - 1, now).await
 }
 
 /// A new generation of rows, filled while the old one is there and goes on to count and to be written.
@@ -243,7 +288,6 @@ pub struct Rebuilding {
     cql: Arc<Cql>,
     meta: Arc<Meta>,
     clock: Arc<dyn Clock>,
-    old: i64,
     new: i64,
     views: Arc<ScyllaViews>,
 }
@@ -279,7 +323,6 @@ impl Rebuilding {
             cql,
             meta,
             clock,
-            old: generation,
             new,
             views: Arc::new(views),
         })
@@ -298,12 +341,8 @@ impl Rebuilding {
     /// When the switch can't be written; the old ones still count.
     pub async fn finish(self) -> Result<(), OpenError> {
         let schema = |source| schema(&self.config, source);
-        let now = micros(&*self.clock);
-        let switched = self.meta.put(&self.cql, GENERATION, self.new, now).await;
-        switched.map_err(schema)?;
-        let cleaned = self.meta.unset(&self.cql, REBUILDING, now).await;
-        cleaned.map_err(schema)?;
-        let removed = Generation::remove(&self.cql, &self.config.keyspace, self.old).await;
-        removed.map_err(schema)
+        let (keyspace, now) = (&self.config.keyspace, micros(&*self.clock));
+        let switched = switch(&self.cql, &self.meta, keyspace, self.new, now).await;
+        switched.map_err(schema)
     }
 }

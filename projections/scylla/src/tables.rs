@@ -8,7 +8,7 @@ use projections_port::encoding::key;
 use projections_port::{Cursor, ViewError};
 use scylla::statement::prepared::PreparedStatement;
 
-use crate::cql::Cql;
+use crate::cql::{Cql, together};
 use crate::op::{Kind, Op};
 
 /// A table of rows.
@@ -119,20 +119,44 @@ pub(crate) const VERSION: u64 = 2;
 
 /// Makes what is in no generation, where it isn't there. Run twice, or by two at once, it changes nothing.
 pub(crate) async fn define(cql: &Cql, keyspace: &str, replication: u32) -> Result<(), ViewError> {
-    cql.define(&format!(
-        "CREATE KEYSPACE IF NOT EXISTS {keyspace} WITH replication = \
-         {{'class': 'NetworkTopologyStrategy', 'replication_factor': {replication}}}"
-    ))
-    .await?;
-    cql.define(&format!(
-        "CREATE TABLE IF NOT EXISTS {keyspace}.meta (name text PRIMARY KEY, number bigint)"
-    ))
-    .await?;
-    cql.define(&format!(
-        "CREATE TABLE IF NOT EXISTS {keyspace}.keys (scope blob, position bigint, value blob, \
-         PRIMARY KEY (scope, position)) WITH CLUSTERING ORDER BY (position DESC)"
-    ))
-    .await
+    let named = "SELECT keyspace_name FROM system_schema.keyspaces WHERE keyspace_name = ?";
+    let there: Vec<(String,)> = cql.ask(named, (keyspace.to_lowercase(),)).await?;
+    if there.is_empty() {
+        cql.define(&format!(
+            "CREATE KEYSPACE IF NOT EXISTS {keyspace} WITH replication = \
+             {{'class': 'NetworkTopologyStrategy', 'replication_factor': {replication}}}"
+        ))
+        .await?;
+    }
+    let tables = vec![
+        ("meta".to_owned(), "(name text PRIMARY KEY, number bigint)"),
+        (
+            "keys".to_owned(),
+            "(scope blob, position bigint, value blob, PRIMARY KEY (scope, position)) \
+             WITH CLUSTERING ORDER BY (position DESC)",
+        ),
+    ];
+    make(cql, keyspace, tables).await
+}
+
+/// Makes the tables of these names and columns that aren't there. A start that finds all of them changes nothing
+/// in the schema, which several Cassandra nodes don't agree on at once.
+async fn make(
+    cql: &Cql,
+    keyspace: &str,
+    tables: Vec<(String, &'static str)>,
+) -> Result<(), ViewError> {
+    let named = "SELECT table_name FROM system_schema.tables WHERE keyspace_name = ?";
+    let there: Vec<(String,)> = cql.ask(named, (keyspace.to_lowercase(),)).await?;
+    for (name, columns) in tables {
+        if !there.iter().any(|(there,)| *there == name) {
+            cql.define(&format!(
+                "CREATE TABLE IF NOT EXISTS {keyspace}.{name} {columns}"
+            ))
+            .await?;
+        }
+    }
+    Ok(())
 }
 
 /// The statements of one generation of tables.
@@ -187,37 +211,35 @@ impl Generation {
     /// Makes the tables of generation `number`, where they aren't there, and prepares what is said to
     /// them.
     pub(crate) async fn open(cql: &Cql, keyspace: &str, number: i64) -> Result<Self, ViewError> {
+        let columns = "(owner blob, bucket bigint, key blob, value blob, routed blob, \
+                       PRIMARY KEY ((owner, bucket), key))";
+        let rows = Table::ALL.map(|table| (table.name(), columns));
+        let others = [
+            (
+                "buckets",
+                "(kind tinyint, owner blob, bucket bigint, PRIMARY KEY ((kind, owner), bucket))",
+            ),
+            (
+                "owners",
+                "(kind tinyint, owner blob, PRIMARY KEY (kind, owner))",
+            ),
+            (
+                "claims",
+                "(shard int, claim text, taken bigint, live bigint, shown blob, \
+                 PRIMARY KEY (shard, claim))",
+            ),
+            (
+                "state",
+                "(claim text, epoch bigint, key blob, value blob, \
+                 PRIMARY KEY ((claim, epoch), key))",
+            ),
+        ];
+        let tables = rows.into_iter().chain(others);
+        let tables = tables.map(|(table, columns)| (format!("{table}_g{number}"), columns));
+        make(cql, keyspace, tables.collect()).await?;
         let name = |table: &str| format!("{keyspace}.{table}_g{number}");
-        for table in Table::ALL {
-            cql.define(&format!(
-                "CREATE TABLE IF NOT EXISTS {} (owner blob, bucket bigint, key blob, value blob, \
-                 routed blob, PRIMARY KEY ((owner, bucket), key))",
-                name(table.name())
-            ))
-            .await?;
-        }
         let (buckets, owners) = (name("buckets"), name("owners"));
         let (claims, state) = (name("claims"), name("state"));
-        for text in [
-            format!(
-                "CREATE TABLE IF NOT EXISTS {buckets} (kind tinyint, owner blob, bucket bigint, \
-                 PRIMARY KEY ((kind, owner), bucket))"
-            ),
-            format!(
-                "CREATE TABLE IF NOT EXISTS {owners} (kind tinyint, owner blob, \
-                 PRIMARY KEY (kind, owner))"
-            ),
-            format!(
-                "CREATE TABLE IF NOT EXISTS {claims} (shard int, claim text, taken bigint, \
-                 live bigint, shown blob, PRIMARY KEY (shard, claim))"
-            ),
-            format!(
-                "CREATE TABLE IF NOT EXISTS {state} (claim text, epoch bigint, key blob, value blob, \
-                 PRIMARY KEY ((claim, epoch), key))"
-            ),
-        ] {
-            cql.define(&text).await?;
-        }
         let mut rows = Vec::new();
         for table in Table::ALL {
             rows.push(of_table(cql, &name(table.name())).await?);
@@ -314,14 +336,16 @@ impl Generation {
                 }
             }
         }
-        for (table, (kind, owner, bucket)) in &new {
+        let listing = new.iter().map(|(table, (kind, owner, bucket))| async move {
             if table.is_listed() {
                 cql.run(&self.put_owner, (kind, owner, at)).await?;
             }
             if table.is_walked() {
                 cql.run(&self.put_bucket, (kind, owner, bucket, at)).await?;
             }
-        }
+            Ok(())
+        });
+        together(listing.collect()).await?;
         let mut listed = self.listed.lock();
         if listed.len() > LISTED {
             listed.clear();
@@ -388,38 +412,43 @@ async fn of_table(cql: &Cql, name: &str) -> Result<OfTable, ViewError> {
 /// Numbers by name that belong to no generation.
 pub(crate) struct Meta {
     put: PreparedStatement,
-    unset: PreparedStatement,
     get: PreparedStatement,
 }
 
 impl Meta {
     pub(crate) async fn open(cql: &Cql, keyspace: &str) -> Result<Self, ViewError> {
         let put = format!("UPDATE {keyspace}.meta USING TIMESTAMP ? SET number = ? WHERE name = ?");
-        let unset = format!("DELETE number FROM {keyspace}.meta USING TIMESTAMP ? WHERE name = ?");
-        let get = format!("SELECT number FROM {keyspace}.meta WHERE name = ?");
+        let get = format!("SELECT number, WRITETIME(number) FROM {keyspace}.meta WHERE name = ?");
         Ok(Self {
             put: cql.prepare(put).await?,
-            unset: cql.prepare(unset).await?,
             get: cql.prepare(get).await?,
         })
     }
 
     pub(crate) async fn get(&self, cql: &Cql, name: &str) -> Result<Option<i64>, ViewError> {
-        let rows: Vec<(Option<i64>,)> = cql.rows(&self.get, (name,)).await?;
-        Ok(rows.first().and_then(|(number,)| *number))
+        Ok(self.written(cql, name).await?.0)
     }
 
+    /// Puts a number in the place of what is there, whose writer's clock may be ahead.
     pub(crate) async fn put(
         &self,
         cql: &Cql,
         name: &str,
         number: i64,
-        at: i64,
+        now: i64,
     ) -> Result<(), ViewError> {
+        let written = self.written(cql, name).await?.1;
+        let at = written.map_or(now, |written| now.max(written.saturating_add(1)));
         cql.run(&self.put, (at, number, name)).await
     }
 
-    pub(crate) async fn unset(&self, cql: &Cql, name: &str, at: i64) -> Result<(), ViewError> {
-        cql.run(&self.unset, (at, name)).await
+    /// A number, and when it was written.
+    async fn written(
+        &self,
+        cql: &Cql,
+        name: &str,
+    ) -> Result<(Option<i64>, Option<i64>), ViewError> {
+        let rows: Vec<(Option<i64>, Option<i64>)> = cql.rows(&self.get, (name,)).await?;
+        Ok(rows.into_iter().next().unwrap_or_default())
     }
 }

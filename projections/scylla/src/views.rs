@@ -28,7 +28,7 @@ use crate::claim::{self, Claim, Counts, EXPIRED, ONLY_ROUTED, Owned, micros, sta
 use crate::cql::{Cql, together};
 use crate::expire::Forgotten;
 use crate::read::{Along, Epochs, Reading};
-use crate::store::{Config, GENERATION};
+use crate::store::{Config, GENERATION, switch};
 use crate::tables::{Generation, Meta, Table};
 use crate::write::{self, Known};
 
@@ -502,10 +502,7 @@ impl ViewWriter for ScyllaViews {
         }
         let now = micros(&*self.clock);
         self.go_to(number + 1).await?;
-        self.meta
-            .put(&self.cql, GENERATION, number + 1, now)
-            .await?;
-        Generation::remove(&self.cql, &self.keyspace, number).await
+        switch(&self.cql, &self.meta, &self.keyspace, number + 1, now).await
     }
 }
 

@@ -54,11 +54,16 @@ impl Connection {
 
     /// Gets `path` as JSON; the answer must be a success.
     pub(super) async fn get(&mut self, path: &str) -> Result<serde_json::Value> {
+        Ok(serde_json::from_slice(&self.read(path).await?)?)
+    }
+
+    /// Gets `path`; the answer must be a success.
+    pub(super) async fn read(&mut self, path: &str) -> Result<Bytes> {
         let mut request = Request::new(Full::new(Bytes::new()));
         *request.uri_mut() = path.parse()?;
         let (status, body) = self.send(request).await?;
         ensure!(status.is_success(), "{path} answered {status}");
-        Ok(serde_json::from_slice(&body)?)
+        Ok(body)
     }
 
     async fn send(&mut self, mut request: Request<Full<Bytes>>) -> Result<(StatusCode, Bytes)> {

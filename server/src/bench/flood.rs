@@ -30,8 +30,10 @@ pub(super) struct Flood {
     pub(super) calm: Latencies,
     /// At half of `rate`.
     pub(super) half: Latencies,
-    /// Processor microseconds of the server a delivery, the flood alone.
-    pub(super) processor_us: f64,
+    /// Processor microseconds a delivery of each process, the flood alone.
+    pub(super) processors_us: Vec<(String, f64)>,
+    /// Requests to the view store a delivery: those that read, and those that write.
+    pub(super) requests: Option<(f64, f64)>,
     /// Bytes on disk a delivery.
     pub(super) disk: f64,
     /// The most memory that the server had, in MiB.
@@ -62,14 +64,22 @@ pub(super) async fn run(
 
     let (idle_mib, _) = subject.memory()?;
     receiver.begin(args.deliveries);
-    let (processor, disk, begun) = (subject.processor()?, subject.disk(), Instant::now());
+    let (processors, requests) = (subject.processors()?, subject.requests().await?);
+    let (disk, begun) = (subject.disk(), Instant::now());
     let accepting = load(args.deliveries).flood(receiver).await?;
     receiver.all(SETTLE).await?;
     shown += args.deliveries;
     subject.shown(shown, SETTLE).await?;
     let took = begun.elapsed();
     let deliveries = args.deliveries as f64;
-    let processor_us = (subject.processor()? - processor) * 1e6 / deliveries;
+    let used = subject.processors()?.into_iter().zip(processors);
+    let used = used.map(|((name, now), (_, before))| (name, (now - before) * 1e6 / deliveries));
+    let processors_us = used.collect();
+    let requests = subject.requests().await?.zip(requests);
+    let requests = requests.map(|(now, before)| {
+        let of = |now: f64, before: f64| (now - before) / deliveries;
+        (of(now.0, before.0), of(now.1, before.1))
+    });
     let disk = subject.disk().saturating_sub(disk) as f64 / deliveries;
     let rate = deliveries / took.as_secs_f64();
     let mut steady = Vec::new();
@@ -88,7 +98,8 @@ pub(super) async fn run(
         accepted: deliveries / accepting.as_secs_f64(),
         calm: calm.unwrap_or_default(),
         half: half.unwrap_or_default(),
-        processor_us,
+        processors_us,
+        requests,
         disk,
         peak_mib: subject.memory()?.1,
         idle_mib,

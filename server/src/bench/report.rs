@@ -71,15 +71,11 @@ impl Report {
     ) -> Result<()> {
         let name = scenario.name();
         let ratio = run.rate / bare;
-        let lines = [
+        let mut lines = vec![
             format!("{name:<24} {:>10.0}/s   {ratio:.3} of bare hyper", run.rate),
             format!("  202s                   {:>10.0}/s", run.accepted),
             format!("  at 100/s               {}", run.calm.words()),
             format!("  at half of that        {}", run.half.words()),
-            format!(
-                "  processor              {:>10.1} µs a delivery",
-                run.processor_us
-            ),
             format!(
                 "  disk                   {:>10.0} bytes a delivery",
                 run.disk
@@ -89,13 +85,28 @@ impl Report {
                 run.peak_mib, run.idle_mib
             ),
         ];
+        let processors = run.processors_us.iter();
+        lines.extend(
+            processors
+                .map(|(name, us)| format!("  {name:<22} {us:>10.1} µs of processor a delivery")),
+        );
+        lines.extend(run.requests.map(|(reads, writes)| {
+            format!(
+                "  view store             {writes:>10.2} writes and {reads:.2} reads a delivery"
+            )
+        }));
         lines.iter().try_for_each(|line| self.line(output, line))?;
+        let processors: serde_json::Map<_, _> = run
+            .processors_us
+            .iter()
+            .map(|(name, us)| (name.clone(), json!(us)))
+            .collect();
         self.put(
             name,
             json!({
                 "per_second": run.rate, "of_bare_hyper": ratio, "accepted_per_second": run.accepted,
                 "at_100": run.calm.json(), "at_half": run.half.json(),
-                "processor_us": run.processor_us, "disk_bytes": run.disk,
+                "processor_us": processors, "view_store": run.requests.map(|(reads, writes)| json!({"reads": reads, "writes": writes})), "disk_bytes": run.disk,
                 "peak_mib": run.peak_mib, "idle_mib": run.idle_mib,
             }),
         );

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
 use super::client::Connection;
-use crate::cli::BenchArgs;
+use crate::cli::{BenchArgs, Watched};
 
 /// How long a start may take.
 const START: Duration = Duration::from_secs(60);
@@ -27,14 +27,27 @@ const IDLE_SHARE: f64 = 0.03;
 /// Clock ticks a second in `/proc/<pid>/stat`: 100 on every Linux that Rust runs on.
 const TICKS: f64 = 100.0;
 
-/// A running server on a data folder of its own.
+/// A running server on a data folder of its own, and who dispatches for it.
 pub(super) struct Subject {
     /// Host and port.
     pub(super) address: String,
-    child: Child,
+    child: Running,
+    dispatchers: Vec<Running>,
+    watched: Vec<Watched>,
     data: tempfile::TempDir,
     /// What it is told besides.
     options: Vec<String>,
+}
+
+/// A process that ends with this.
+struct Running(Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
 }
 
 impl Subject {
@@ -44,19 +57,35 @@ impl Subject {
         let data = tempfile::Builder::new()
             .prefix("postrider-bench")
             .tempdir_in(folder)?;
-        let (child, address) = launch(data.path(), &args.serve).await?;
+        let mut options = args.serve.clone();
+        if args.dispatchers > 0 {
+            options.extend(["api", "ingest", "projections"].map(|role| format!("--role={role}")));
+        }
+        let (child, address) = launch(data.path(), &options).await?;
+        let mut dispatchers = Vec::new();
+        for number in 1..=args.dispatchers {
+            let key = data.path().join("secret.key");
+            let mut options = args.serve.clone();
+            options.push("--role=dispatcher".to_owned());
+            options.push(format!("--instance=dispatcher-{number}"));
+            options.push(format!("--secret-key-file={}", key.display()));
+            let data = data.path().join(format!("dispatcher-{number}"));
+            dispatchers.push(launch(&data, &options).await?.0);
+        }
         Ok(Self {
             address,
             child,
+            dispatchers,
+            watched: args.watch.clone(),
             data,
-            options: args.serve.clone(),
+            options,
         })
     }
 
     /// Kills it without warning and starts it again on the same data. Returns when it was started.
     pub(super) async fn restart(&mut self) -> Result<Instant> {
-        self.child.kill()?;
-        self.child.wait()?;
+        self.child.0.kill()?;
+        self.child.0.wait()?;
         let begun = Instant::now();
         let (child, address) = launch(self.data.path(), &self.options).await?;
         (self.child, self.address) = (child, address);
@@ -104,16 +133,45 @@ impl Subject {
         }
     }
 
-    /// Processor seconds used so far.
+    /// Processor seconds that the server has used so far, with who dispatches for it.
     pub(super) fn processor(&self) -> Result<f64> {
-        let stat = self.proc("stat")?;
-        // The name may hold anything; what follows the last bracket doesn't.
-        let (_, fields) = stat.rsplit_once(") ").context("stat")?;
-        let ticks = |field: usize| -> Result<f64> {
-            let text = fields.split(' ').nth(field).context("stat")?;
-            Ok(text.parse()?)
+        let ours = self.ours();
+        ours.map(|(_, pid)| processor_of(pid)).sum()
+    }
+
+    /// Processor seconds used so far by each process, the watched among them.
+    pub(super) fn processors(&self) -> Result<Vec<(String, f64)>> {
+        let watched = self.watched.iter();
+        let watched = watched.map(|watched| (watched.name.clone(), watched.pid));
+        let all = self.ours().chain(watched);
+        all.map(|(name, pid)| Ok((name, processor_of(pid)?)))
+            .collect()
+    }
+
+    /// The processes of the server.
+    fn ours(&self) -> impl Iterator<Item = (String, u32)> {
+        let dispatchers = self.dispatchers.iter().enumerate();
+        let dispatchers =
+            dispatchers.map(|(n, running)| (format!("dispatcher {}", n + 1), running));
+        let all = std::iter::once(("server".to_owned(), &self.child)).chain(dispatchers);
+        all.map(|(name, running)| (name, running.0.id()))
+    }
+
+    /// Requests to the view store so far, those that read and those that write; `None`: it is none that
+    /// is asked over a network.
+    pub(super) async fn requests(&self) -> Result<Option<(f64, f64)>> {
+        let mut connection = Connection::open(&self.address).await?;
+        let metrics = connection.read("/metrics").await?;
+        let metrics = String::from_utf8_lossy(&metrics);
+        let metric = |name: &str| {
+            let line = metrics.lines().find_map(|line| line.strip_prefix(name));
+            line.and_then(|value| value.trim().parse().ok())
         };
-        Ok((ticks(11)? + ticks(12)?) / TICKS)
+        let (reads, writes) = (
+            metric("postrider_view_store_reads_total "),
+            metric("postrider_view_store_writes_total "),
+        );
+        Ok(reads.zip(writes))
     }
 
     /// Waits until it has used next to no processor for a while: what it was given is written out.
@@ -135,7 +193,7 @@ impl Subject {
 
     /// Resident memory now, and the most so far, in MiB.
     pub(super) fn memory(&self) -> Result<(f64, f64)> {
-        let status = self.proc("status")?;
+        let status = proc(self.child.0.id(), "status")?;
         let field = |name: &str| -> Result<f64> {
             let line = status.lines().find_map(|line| line.strip_prefix(name));
             let kib = line.and_then(|line| line.split_whitespace().next());
@@ -148,26 +206,30 @@ impl Subject {
     pub(super) fn disk(&self) -> u64 {
         used(self.data.path())
     }
-
-    fn proc(&self, file: &str) -> Result<String> {
-        let path = format!("/proc/{}/{file}", self.child.id());
-        fs::read_to_string(&path).context(path)
-    }
 }
 
-impl Drop for Subject {
-    fn drop(&mut self) {
-        // It may have ended by itself.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
+/// Processor seconds that a process has used.
+fn processor_of(pid: u32) -> Result<f64> {
+    let stat = proc(pid, "stat")?;
+    // The name may hold anything; what follows the last bracket doesn't.
+    let (_, fields) = stat.rsplit_once(") ").context("stat")?;
+    let ticks = |field: usize| -> Result<f64> {
+        let text = fields.split(' ').nth(field).context("stat")?;
+        Ok(text.parse()?)
+    };
+    Ok((ticks(11)? + ticks(12)?) / TICKS)
 }
 
-async fn launch(data: &Path, options: &[String]) -> Result<(Child, String)> {
+fn proc(pid: u32, file: &str) -> Result<String> {
+    let path = format!("/proc/{pid}/{file}");
+    fs::read_to_string(&path).context(path)
+}
+
+async fn launch(data: &Path, options: &[String]) -> Result<(Running, String)> {
     let program = std::env::current_exe()?;
     let port = free_port()?;
     let address = format!("127.0.0.1:{port}");
-    let mut child = Command::new(program)
+    let child = Command::new(program)
         .args([
             "serve",
             "--dev",
@@ -183,6 +245,8 @@ async fn launch(data: &Path, options: &[String]) -> Result<(Child, String)> {
         .stdout(Stdio::null())
         .stderr(Stdio::piped())
         .spawn()?;
+    let mut running = Running(child);
+    let child = &mut running.0;
     let deadline = Instant::now() + START;
     loop {
         if let Some(status) = child.try_wait()? {
@@ -210,7 +274,7 @@ async fn launch(data: &Path, options: &[String]) -> Result<(Child, String)> {
         );
         sleep(Duration::from_millis(5)).await;
     }
-    Ok((child, address))
+    Ok((running, address))
 }
 
 async fn is_ready(address: &str) -> bool {

@@ -1,6 +1,7 @@
 //! `postrider bench`.
 
 use std::path::PathBuf;
+use std::str::FromStr;
 
 use clap::{Args, ValueEnum};
 
@@ -56,6 +57,24 @@ pub(crate) struct BenchArgs {
         hide_env_values = true
     )]
     pub(crate) folder: Option<PathBuf>,
+    /// Processes besides the server that dispatch, so that it doesn't; they need a log and views that
+    /// processes share
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 0,
+        env = "POSTRIDER_BENCH_DISPATCHERS",
+        hide_env_values = true
+    )]
+    pub(crate) dispatchers: usize,
+    /// A process whose processor time is shown, too: a broker's, a store's; may be given several times
+    #[arg(
+        long,
+        value_name = "NAME=PID",
+        env = "POSTRIDER_BENCH_WATCH",
+        hide_env_values = true
+    )]
+    pub(crate) watch: Vec<Watched>,
     /// What else the server is told, behind `--`: `-- --log kafka://localhost:9092`
     #[arg(last = true, value_name = "SERVE OPTION")]
     pub(crate) serve: Vec<String>,
@@ -86,5 +105,28 @@ impl BenchScenario {
             Self::Hanging => "hanging",
             Self::Refusing => "refusing",
         }
+    }
+}
+
+/// A process by its id, and what it is called.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Watched {
+    pub(crate) name: String,
+    pub(crate) pid: u32,
+}
+
+impl FromStr for Watched {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let parts = text.split_once('=');
+        let (name, pid) = parts.ok_or("it reads NAME=PID, as in kafka=4711")?;
+        let pid = pid
+            .parse()
+            .map_err(|_| format!("{pid:?} is no process id"))?;
+        Ok(Self {
+            name: name.to_owned(),
+            pid,
+        })
     }
 }

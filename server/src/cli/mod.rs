@@ -17,7 +17,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub(crate) use api::{ApiArgs, Moment, PageArgs, TimeArgs};
-pub(crate) use bench::{BenchArgs, BenchScenario};
+pub(crate) use bench::{BenchArgs, BenchScenario, Watched};
 pub(crate) use endpoints::{
     CreateArgs, EndpointId, EndpointListArgs, EndpointsAction, EndpointsCommand, FieldArgs,
     UpdateArgs,

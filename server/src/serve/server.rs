@@ -49,6 +49,7 @@ impl Server {
         let quarantined = Counter::default();
         let help = "Records of others that could not be read";
         registry.register("quarantined", help, quarantined.clone());
+        storage.views.register(&mut registry);
         let draining = CancellationToken::new();
         let (mut doors, mut workers, mut ground) =
             (Roles::default(), Roles::default(), Roles::default());

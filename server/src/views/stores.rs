@@ -8,6 +8,7 @@ use anyhow::{Context, Result};
 use domain::time::Clock;
 use eventlog_port::EventLog;
 use projections_port::{Keys, ViewWriter};
+use prometheus_client::registry::Registry;
 
 use super::{Target, blocking, embedded_config};
 use crate::cli::WhichViews;
@@ -62,6 +63,13 @@ impl Stores {
         match self {
             Self::Embedded(store) => store.keys(),
             Self::Cql(store) => store.keys(),
+        }
+    }
+
+    /// Lets operators see what there is to see of the store.
+    pub(crate) fn register(&self, registry: &mut Registry) {
+        if let Self::Cql(store) = self {
+            store.register(registry);
         }
     }
 

@@ -1,6 +1,6 @@
 //! What is past retention, forgotten.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use domain::time::Timestamp;
 use projections_port::ViewError;
@@ -8,6 +8,7 @@ use projections_port::encoding::{key, state};
 
 use super::{ScyllaViews, Slot};
 use crate::claim::{Claim, EXPIRED, Owned, Turn, micros};
+use crate::cql::together;
 use crate::expire::{Old, Search, owners};
 use crate::op::Kind;
 use crate::read::Along;
@@ -47,12 +48,19 @@ impl ScyllaViews {
             empty,
             ..
         } = search;
+        let lists = of.values().flat_map(Old::lists);
+        let lists = lists.filter(|(_, bucket)| Table::ByEndpoint.end_of(*bucket) <= before);
+        let lists: BTreeSet<_> = lists.collect();
         for (claim, old) in of {
             self.forget(&generation, &claim, old).await?;
         }
         for (table, owner, bucket) in empty {
             let unlisted = generation.unlist(&self.cql, table, &owner, bucket, now);
             unlisted.await?;
+        }
+        for (owner, bucket) in lists {
+            self.unlist_empty(&generation, Table::ByEndpoint, &owner, bucket)
+                .await?;
         }
         left -= self.forget_minutes(&generation, before, left).await?;
         Ok(left == 0)
@@ -94,7 +102,11 @@ impl ScyllaViews {
         before: Timestamp,
         limit: usize,
     ) -> Result<usize, ViewError> {
+        if limit == 0 {
+            return Ok(0);
+        }
         let reading = self.reading(generation);
+        let drop = generation.of(Table::Minutes).write(Kind::Drop);
         let now = micros(&*self.clock);
         let mut gone = 0;
         for owner in owners(reading, Table::Minutes, &[0]).await? {
@@ -102,21 +114,48 @@ impl ScyllaViews {
             let Some(rows) = along.next().await? else {
                 continue;
             };
-            for (key, ..) in rows {
-                let Ok(minute) = key.as_slice().try_into().map(key::time_of) else {
-                    continue;
-                };
-                if minute >= before || gone == limit {
-                    break;
+            let minutes = rows.into_iter().filter_map(|(key, ..)| {
+                let minute = key::time_of(key.as_slice().try_into().ok()?);
+                (minute < before).then(|| (Table::Minutes.bucket(minute), key))
+            });
+            let minutes: Vec<_> = minutes.take(limit - gone).collect();
+            gone += minutes.len();
+            let buckets: BTreeSet<i64> = minutes.iter().map(|(bucket, _)| *bucket).collect();
+            let dropping = minutes.iter().map(|(bucket, key)| {
+                let values = (now, &owner, *bucket, key);
+                self.cql.run(drop, values)
+            });
+            together(dropping.collect()).await?;
+            for bucket in buckets {
+                if Table::Minutes.end_of(bucket) <= before {
+                    self.unlist_empty(generation, Table::Minutes, &owner, bucket)
+                        .await?;
                 }
-                let bucket = Table::Minutes.bucket(minute);
-                let of = generation.of(Table::Minutes);
-                let values = (now, &owner, bucket, &key);
-                self.cql.run(of.write(Kind::Drop), values).await?;
-                gone += 1;
+            }
+            if gone == limit {
+                break;
             }
         }
         Ok(gone)
+    }
+
+    /// Takes a bucket off the list that nothing is left in, and nothing is written to any more.
+    async fn unlist_empty(
+        &self,
+        generation: &Generation,
+        table: Table,
+        owner: &[u8],
+        bucket: i64,
+    ) -> Result<(), ViewError> {
+        let reading = self.reading(generation);
+        let rows = Along::first_of(reading, table, owner, bucket, None).await?;
+        if rows.is_empty() {
+            let now = micros(&*self.clock);
+            generation
+                .unlist(&self.cql, table, owner, bucket, now)
+                .await?;
+        }
+        Ok(())
     }
 }
 

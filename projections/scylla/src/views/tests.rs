@@ -403,9 +403,60 @@ async fn rows_of_an_older_version_are_folded_anew() {
         assert_eq!(views.totals().await.unwrap().0.deliveries, 0);
     }
     assert_eq!(meta.get(cql, "version").await.unwrap(), Some(2));
-    assert_eq!(meta.get(cql, "rebuilding").await.unwrap(), None);
+    assert_eq!(meta.get(cql, "rebuilding").await.unwrap(), Some(0));
+    assert_eq!(generations(cql, &config).await, [3]);
     let views = open(&config).await;
     views.write(first()).await.unwrap();
     views.write(second()).await.unwrap();
     assert_both(&views).await;
+}
+
+/// The generations whose tables are there.
+async fn generations(cql: &Cql, config: &Config) -> Vec<i64> {
+    let named = "SELECT table_name FROM system_schema.tables WHERE keyspace_name = ?";
+    let tables: Vec<(String,)> = cql.ask(named, (&config.keyspace,)).await.unwrap();
+    let of = |(name,): &(String,)| name.strip_prefix("events_g")?.parse().ok();
+    tables.iter().filter_map(of).collect()
+}
+
+/// Tables that were left by one who was killed between the switch and their end are dropped by the next; and a
+/// switch counts though the clock of whoever switched before was ahead.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_switch_is_finished_and_is_the_last() {
+    let config = config("switch");
+    let views = open(&config).await;
+    let (meta, cql) = (&views.meta, &views.cql);
+    let tomorrow = micros(&Wall) + 24 * 3_600_000_000;
+    meta.put(cql, GENERATION, 2, tomorrow).await.unwrap();
+    assert_eq!(generations(cql, &config).await, [1]);
+    let next = open(&config).await;
+    assert_eq!(next.generation(), 2);
+    assert_eq!(generations(cql, &config).await, [2]);
+    next.clear().await.unwrap();
+    assert_eq!(open(&config).await.generation(), 3);
+    assert_eq!(generations(cql, &config).await, [3]);
+}
+
+/// Of what was forgotten nothing stays listed: no list walks through empty minutes.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_forgotten_is_listed_no_more() {
+    let config = config("unlisted");
+    let views = open(&config).await;
+    views.write(first()).await.unwrap();
+    let buckets = format!(
+        "SELECT kind, owner, bucket FROM {}.buckets_g1",
+        config.keyspace
+    );
+    let listed = async || -> Vec<(i8, Vec<u8>, i64)> { views.cql.ask(&buckets, ()).await.unwrap() };
+    assert!(
+        listed()
+            .await
+            .iter()
+            .any(|(kind, ..)| *kind == Table::ByEndpoint.code())
+    );
+    let end = Timestamp::from_millis(10 * 24 * 3_600_000);
+    // What is found empty is unlisted by the sweep after the one that has emptied it.
+    while views.expire(end, 100).await.unwrap() {}
+    while views.expire(end, 100).await.unwrap() {}
+    assert_eq!(listed().await, []);
 }
