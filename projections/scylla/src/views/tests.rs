@@ -407,6 +407,10 @@ async fn rows_of_an_older_version_are_folded_anew() {
     assert_eq!(generations(cql, &config).await, [3]);
     let views = open(&config).await;
     views.write(first()).await.unwrap();
+    // Another was killed, or is slow, before it had noted the version.
+    meta.put(cql, "version", 1, later).await.unwrap();
+    let views = open(&config).await;
+    assert_eq!(views.generation(), 3);
     views.write(second()).await.unwrap();
     assert_both(&views).await;
 }
