@@ -1,6 +1,11 @@
 # Postrider, from source.
 #
 #   docker build -t postrider .
+#   docker run -p 127.0.0.1:8742:8742 -v postrider:/data \
+#       -e POSTRIDER_LISTEN=0.0.0.0:8742 -e POSTRIDER_INSECURE_NO_AUTH=true postrider
+#
+# Within its own network a container serves an address that others reach, so it has to be told that no key is asked
+# for: publish the port for this machine alone.
 #
 # Any builder builds it. Both base images can be replaced: RUST_IMAGE by one with Rust 1.95, a C compiler, make,
 # pkg-config and OpenSSL's headers, BASE_IMAGE by any Debian 12.

@@ -201,9 +201,7 @@ fn kafka(listeners: &[Listener]) -> Vec<(&'static str, String)> {
         ("KAFKA_LOG_INITIAL_TASK_DELAY_MS", "300"),
         ("KAFKA_MESSAGE_MAX_BYTES", "67108864"),
         ("KAFKA_HEAP_OPTS", "-Xmx512m"),
-        // It lives for minutes and shares the processors with what is tested. The first is read by the
-        // image of `scripts/images`, the second by Apache's.
-        ("KAFKA_JVM_OPTS", SHORT_LIVED),
+        // It lives for minutes and shares the processors with what is tested.
         ("KAFKA_JVM_PERFORMANCE_OPTS", SHORT_LIVED),
     ];
     variables.extend(fixed.map(|(name, value)| (name, value.to_owned())));
