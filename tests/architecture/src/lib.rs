@@ -56,6 +56,7 @@ const LAYERS: &[(&str, Layer)] = &[
     ("architecture", Layer::Outside),
     ("bench", Layer::Outside),
     ("checker", Layer::Outside),
+    ("containers", Layer::Outside),
     ("crash", Layer::Outside),
     ("models", Layer::Outside),
     ("simulation", Layer::Outside),

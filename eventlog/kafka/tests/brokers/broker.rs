@@ -1,5 +1,6 @@
 //! The broker that the tests run against, and names that no other test has.
 
+use std::io::Write as _;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -27,6 +28,21 @@ pub(crate) fn variable(name: &str) -> String {
              scripts/services start kafka && eval \"$(scripts/services env)\""
         )
     })
+}
+
+/// Whether the brokers are containers, which have no listener behind TLS. Says then, even where output is captured,
+/// that `what` has not been tested.
+pub(crate) fn left_out_on_containers(what: &str) -> bool {
+    let Ok(images) = std::env::var("POSTRIDER_TEST_CONTAINERS") else {
+        return false;
+    };
+    let mut uncaptured = std::io::stderr();
+    writeln!(
+        uncaptured,
+        "!! NOT TESTED: {what}: not on containers ({images})"
+    )
+    .expect("written");
+    true
 }
 
 /// The brokers' addresses, without a proxy.
