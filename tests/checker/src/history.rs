@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 /// All of it.
 #[derive(Clone, Debug, Default)]
 pub struct History {
@@ -19,26 +21,30 @@ pub struct History {
 }
 
 /// A record as the log holds it.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Record {
     /// Its offset.
     pub offset: u64,
     /// When the log appended it.
     pub appended_at: i64,
     /// The key.
+    #[serde(with = "crate::text::option")]
     pub key: Option<Vec<u8>>,
     /// The headers, in order.
+    #[serde(with = "crate::text::headers")]
     pub headers: Vec<(String, Option<Vec<u8>>)>,
     /// The value.
+    #[serde(with = "crate::text::option")]
     pub value: Option<Vec<u8>>,
 }
 
 /// One `POST /api/v1/events`, written down before it is sent.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Request {
     /// When it was sent.
     pub sent_at: i64,
     /// The payload's bytes. No two requests have the same, but for one that repeats the other.
+    #[serde(with = "crate::text")]
     pub payload: Vec<u8>,
     /// The event type.
     pub event_type: String,
@@ -51,18 +57,19 @@ pub struct Request {
 }
 
 /// What a client was told.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Answer {
     /// When it came.
     pub at: i64,
     /// The HTTP status.
     pub status: u16,
     /// The body.
+    #[serde(with = "crate::text")]
     pub body: Vec<u8>,
 }
 
 /// One request at a receiver.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Arrival {
     /// When it arrived.
     pub at: i64,
@@ -71,6 +78,7 @@ pub struct Arrival {
     /// The headers, names in lower case.
     pub headers: Vec<(String, String)>,
     /// The body's bytes.
+    #[serde(with = "crate::text")]
     pub body: Vec<u8>,
     /// What the receiver is about to do, written down before it does it.
     pub reply: Reply,
@@ -79,7 +87,7 @@ pub struct Arrival {
 }
 
 /// What a receiver does.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Reply {
     /// Answers with this status.
     Status(u16),
@@ -89,7 +97,7 @@ pub enum Reply {
 }
 
 /// What became of a process.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ProcessLine {
     /// When.
     pub at: i64,
@@ -102,7 +110,7 @@ pub struct ProcessLine {
 }
 
 /// What a process became.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Became {
     /// It was started.
     Started,
@@ -119,7 +127,7 @@ pub enum Became {
 }
 
 /// The rows of one view store.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Views {
     /// Which store, for people.
     pub name: String,
@@ -136,7 +144,7 @@ pub struct Views {
 }
 
 /// An event in a view.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EventRow {
     /// Its id.
     pub id: String,
@@ -153,7 +161,7 @@ pub struct EventRow {
 }
 
 /// What came of accepting an event.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Ending {
     /// It goes to these endpoints, ascending.
     Routed(Vec<String>),
@@ -164,7 +172,7 @@ pub enum Ending {
 }
 
 /// A delivery in a view.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DeliveryRow {
     /// Its id.
     pub id: String,
@@ -197,7 +205,7 @@ pub struct DeliveryRow {
 }
 
 /// An attempt in a view.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AttemptRow {
     /// Its number.
     pub number: u64,
@@ -210,7 +218,7 @@ pub struct AttemptRow {
 }
 
 /// One minute of one endpoint.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MinuteRow {
     /// The endpoint.
     pub endpoint: String,
@@ -227,7 +235,7 @@ pub struct MinuteRow {
 }
 
 /// Where deliveries stand.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Totals {
     /// Deliveries made.
     pub deliveries: u64,
@@ -246,7 +254,7 @@ pub struct Totals {
 }
 
 /// Events that went nowhere.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Undelivered {
     /// Nobody subscribed.
     pub no_route: u64,
@@ -266,6 +274,9 @@ pub struct Limits {
     /// Whether partitions were taken from processes that still held a lease: then sends after an end
     /// are only counted.
     pub leases_hold: bool,
+    /// How far the clocks of receivers and the log's may lie apart, and what the log is told late, in
+    /// milliseconds: 0 where there is one clock.
+    pub clocks_apart: i64,
     /// Whether the history is over: everything has ended.
     pub settled: bool,
 }
@@ -276,6 +287,7 @@ impl Default for Limits {
             in_flight: 512,
             stale_for: 1_000,
             leases_hold: true,
+            clocks_apart: 0,
             settled: true,
         }
     }

@@ -9,6 +9,7 @@ mod fold;
 pub mod history;
 mod read;
 mod rules;
+mod text;
 
 pub use history::{History, Limits, Problem};
 
@@ -19,7 +20,7 @@ use fold::Folded;
 pub fn check(history: &History, limits: &Limits) -> Vec<Problem> {
     let (folded, mut problems) = Folded::new(history);
     rules::chains::check(&folded, limits, &mut problems);
-    rules::ends::check(&folded, history, &mut problems);
+    rules::ends::check(&folded, history, limits, &mut problems);
     rules::clients::check(&folded, history, &mut problems);
     rules::arrivals::check(&folded, history, limits, &mut problems);
     rules::repeats::check(&folded, history, limits, &mut problems);

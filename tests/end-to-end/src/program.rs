@@ -82,7 +82,8 @@ fn command_of(name: &str, data: &Path, arguments: &[&str]) -> anyhow::Result<Com
         .stdout(Stdio::null())
         .stderr(Stdio::piped())
         .kill_on_drop(true);
-    if let Some(views) = other_views() {
+    let says = |name: &str| arguments.contains(&name);
+    if let Some(views) = other_views().filter(|_| !says("--views")) {
         command.args(["--views", &format!("{views}/{name}")]);
     }
     if let Some(log) = other_log() {
@@ -177,6 +178,12 @@ impl Server {
     #[must_use]
     pub const fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// The process's number; `None` once it has ended.
+    #[must_use]
+    pub fn pid(&self) -> Option<u32> {
+        self.child.id()
     }
 
     /// The last of what it wrote to standard error.

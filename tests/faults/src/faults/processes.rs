@@ -1,0 +1,77 @@
+//! Processes that are killed, and that stand still.
+
+use std::sync::atomic::Ordering;
+
+use end_to_end::until::until;
+
+use super::Played;
+use crate::play::told;
+use crate::world::{SOON, World};
+
+/// 1. Who takes events is killed while requests are on it; the other goes on.
+pub(super) async fn ingest_killed(world: &mut World, rounds: u64) -> anyhow::Result<Played> {
+    for round in 0..rounds {
+        let name = if round.is_multiple_of(2) { "a" } else { "b" };
+        world.load.more(5, SOON).await?;
+        until("a request is on it", SOON, async || {
+            let asking = world.load.told().asking.load(Ordering::SeqCst);
+            Ok(if asking > 0 { Ok(()) } else { Err(String::new()) })
+        })
+        .await?;
+        world.kill(name).await?;
+        world.start(name).await?;
+    }
+    world.load.more(20, SOON).await?;
+    Ok(Played {
+        seen: told(world),
+        stops: 0,
+    })
+}
+
+/// 2. A dispatcher stands still from before the 2xx of one of its requests, and is killed after it.
+pub(super) async fn dispatcher_killed(world: &mut World, rounds: u64) -> anyhow::Result<Played> {
+    let mut caught = 0;
+    for round in 0..rounds {
+        let (name, other) = if round.is_multiple_of(2) { ("d1", "d2") } else { ("d2", "d1") };
+        let before = world.taken(other)?;
+        let pid = world.server(name)?.pid().unwrap_or_default();
+        world.trap.set(pid);
+        until("it sends", SOON, async || {
+            Ok(if world.trap.is_sprung() {
+                Ok(())
+            } else {
+                Err(world.server(name)?.said())
+            })
+        })
+        .await?;
+        caught += 1;
+        world.kill(name).await?;
+        world.takes_over(other, before).await?;
+        world.start(name).await?;
+        world.arrives(20).await?;
+    }
+    Ok(Played {
+        seen: format!("{caught} killed with a 2xx given and not recorded"),
+        stops: usize::try_from(rounds)?,
+    })
+}
+
+/// 3. A dispatcher stands still until the other has its partitions, and goes on believing that they are its own.
+pub(super) async fn dispatcher_frozen(world: &mut World, rounds: u64) -> anyhow::Result<Played> {
+    for round in 0..rounds {
+        let (name, other) = if round.is_multiple_of(2) { ("d1", "d2") } else { ("d2", "d1") };
+        let before = world.taken(other)?;
+        world.freeze(name)?;
+        world.takes_over(other, before).await?;
+        world.arrives(20).await?;
+        let own = world.taken(name)?;
+        world.wake(name)?;
+        // It joins again, and gets its share.
+        world.takes_over(name, own).await?;
+        world.arrives(20).await?;
+    }
+    Ok(Played {
+        seen: told(world),
+        stops: usize::try_from(rounds)?,
+    })
+}
