@@ -192,6 +192,14 @@ impl Server {
         self.said.text()
     }
 
+    /// The lines in which it has written these words.
+    #[must_use]
+    pub fn lines_with(&self, words: &str) -> Vec<String> {
+        let lines = self.said.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let found = lines.iter().filter(|line| line.contains(words));
+        found.cloned().collect()
+    }
+
     /// In how many lines it has written these words.
     #[must_use]
     pub fn has_said(&self, words: &str) -> usize {

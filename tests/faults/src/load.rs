@@ -109,7 +109,7 @@ impl Load {
         let wanted = accepted() + count;
         until("events are accepted", within, async || {
             let accepted = accepted();
-            ensure!(self.clients.len() > 0, "every client has failed");
+            ensure!(!self.clients.is_empty(), "every client has failed");
             Ok(if accepted >= wanted {
                 Ok(())
             } else {

@@ -35,7 +35,7 @@ impl Manner {
         match self {
             Self::Steady => 200,
             Self::Flaky if ["1", "2", "3"].contains(&attempt) => {
-                if hash(&format!("{delivery}{attempt}")) % 5 == 0 { 503 } else { 200 }
+                if hash(&format!("{delivery}{attempt}")).is_multiple_of(5) { 503 } else { 200 }
             }
             Self::Refusing if drawn.is_multiple_of(6) => 404,
             Self::Refusing if first && drawn % 6 == 1 => 500,

@@ -57,6 +57,30 @@ pub struct World {
     /// What stops a process at its receiver.
     pub trap: Trap,
     settled: Rest,
+    /// What was the own of dispatchers that are gone.
+    gone: BTreeMap<u32, (u64, String)>,
+}
+
+/// The partitions that a dispatcher has said are its own, with the epoch.
+fn claims(server: &Server) -> Vec<(u32, u64)> {
+    let lines = server.lines_with("a partition has its owner");
+    let field = |line: &str, name: &str| -> Option<u64> {
+        let (_, rest) = line.split_once(&format!(" {name}="))?;
+        rest.split(' ').next()?.parse().ok()
+    };
+    let claim = |line: &String| {
+        let partition = u32::try_from(field(line, "partition")?).ok()?;
+        Some((partition, field(line, "epoch")?))
+    };
+    lines.iter().filter_map(claim).collect()
+}
+
+/// The highest epoch is the owner's.
+fn claim(owners: &mut BTreeMap<u32, (u64, String)>, partition: u32, epoch: u64, name: &str) {
+    let known = owners.get(&partition);
+    if known.is_none_or(|(highest, _)| *highest < epoch) {
+        owners.insert(partition, (epoch, name.to_owned()));
+    }
 }
 
 /// What is known of what has ended.
@@ -108,10 +132,13 @@ impl World {
             brokers,
             trap: Trap::default(),
             settled: Rest::default(),
+            gone: BTreeMap::new(),
         };
         for name in ["a", "b", "d1", "d2", "p1", "p2"] {
             world.start(name).await?;
         }
+        world.has_its_share("d1").await?;
+        world.has_its_share("d2").await?;
         world.make_endpoints().await?;
         world.load.begin(world.endpoints.clone());
         Ok(world)
@@ -180,6 +207,13 @@ impl World {
         self.load.doors(doors.map(|door| door.server.address()).collect());
     }
 
+    /// What was its own is nobody's until another says otherwise.
+    fn remember(&mut self, name: &str, server: &Server) {
+        for (partition, epoch) in claims(server) {
+            claim(&mut self.gone, partition, epoch, &format!("{name}, which is gone"));
+        }
+    }
+
     fn instance(&self, name: &str) -> anyhow::Result<&Instance> {
         self.instances.get(name).with_context(|| format!("{name} does not run"))
     }
@@ -208,6 +242,7 @@ impl World {
     pub async fn kill(&mut self, name: &str) -> anyhow::Result<()> {
         let instance = self.instances.remove(name);
         let instance = instance.with_context(|| format!("{name} does not run"))?;
+        self.remember(name, &instance.server);
         self.tell_doors();
         instance.server.kill().await.with_context(|| name.to_owned())?;
         self.note(name, instance.life, Became::Crashed, None)
@@ -220,6 +255,7 @@ impl World {
     pub async fn terminate(&mut self, name: &str) -> anyhow::Result<()> {
         let instance = self.instances.remove(name);
         let instance = instance.with_context(|| format!("{name} does not run"))?;
+        self.remember(name, &instance.server);
         self.tell_doors();
         let (status, said) = instance.server.terminate(DRAINS).await?;
         ensure!(status.success(), "{name} ended with {status}:\n{said}");
@@ -246,25 +282,56 @@ impl World {
         self.note(name, instance.life, Became::Thawed, None)
     }
 
-    /// How often a dispatcher has said that a partition is its own.
-    ///
-    /// # Errors
-    /// When it does not run.
-    pub fn taken(&self, name: &str) -> anyhow::Result<usize> {
-        Ok(self.server(name)?.has_said("a partition has its owner"))
+    /// Which dispatcher said last that a partition is its own, by partition, with its epoch.
+    fn owners(&self) -> BTreeMap<u32, (u64, String)> {
+        let mut owners = self.gone.clone();
+        for (name, instance) in &self.instances {
+            for (partition, epoch) in claims(&instance.server) {
+                claim(&mut owners, partition, epoch, name);
+            }
+        }
+        owners
     }
 
-    /// Waits until `name` has taken partitions that another had, since it had taken `before`.
+    /// The partitions that are a dispatcher's own.
+    #[must_use]
+    pub fn owned(&self, name: &str) -> Vec<u32> {
+        let owners = self.owners().into_iter();
+        let owned = owners.filter(|(_, (_, owner))| owner == name);
+        owned.map(|(partition, _)| partition).collect()
+    }
+
+    /// Waits until others have all that was `name`'s.
     ///
     /// # Errors
-    /// When it doesn't in time.
-    pub async fn takes_over(&self, name: &str, before: usize) -> anyhow::Result<()> {
-        until(&format!("{name} takes over"), SOON, async || {
-            let taken = self.taken(name)?;
-            Ok(if taken > before {
+    /// When they don't in time.
+    pub async fn is_overtaken(&self, name: &str) -> anyhow::Result<()> {
+        until(&format!("others take what {name} has"), SOON, async || {
+            let owned = self.owned(name);
+            Ok(if owned.is_empty() {
                 Ok(())
             } else {
-                Err(self.server(name)?.said())
+                Err(format!("{owned:?} are its own"))
+            })
+        })
+        .await
+    }
+
+    /// Waits until `name` has its share of the partitions, and every partition somebody who runs.
+    ///
+    /// # Errors
+    /// When that is not so in time.
+    pub async fn has_its_share(&self, name: &str) -> anyhow::Result<()> {
+        let dispatchers = || self.instances.keys().filter(|name| name.starts_with('d'));
+        until(&format!("{name} has its share"), SOON, async || {
+            let owners = self.owners();
+            let owned = |name: &str| owners.values().filter(|(_, owner)| owner == name).count();
+            let of_running: usize = dispatchers().map(|name| owned(name)).sum();
+            let share = owners.len() / dispatchers().count().max(1);
+            Ok(if of_running == owners.len() && owned(name) >= share.max(1) {
+                Ok(())
+            } else {
+                Err(format!("{owners:?}"))
             })
         })
         .await

@@ -28,12 +28,15 @@ pub(super) async fn ingest_killed(world: &mut World, rounds: u64) -> anyhow::Res
     })
 }
 
+/// The first and the second in turn.
+const fn turn(round: u64) -> &'static str {
+    if round.is_multiple_of(2) { "d1" } else { "d2" }
+}
+
 /// 2. A dispatcher stands still from before the 2xx of one of its requests, and is killed after it.
 pub(super) async fn dispatcher_killed(world: &mut World, rounds: u64) -> anyhow::Result<Played> {
-    let mut caught = 0;
     for round in 0..rounds {
-        let (name, other) = if round.is_multiple_of(2) { ("d1", "d2") } else { ("d2", "d1") };
-        let before = world.taken(other)?;
+        let name = turn(round);
         let pid = world.server(name)?.pid().unwrap_or_default();
         world.trap.set(pid);
         until("it sends", SOON, async || {
@@ -44,14 +47,13 @@ pub(super) async fn dispatcher_killed(world: &mut World, rounds: u64) -> anyhow:
             })
         })
         .await?;
-        caught += 1;
         world.kill(name).await?;
-        world.takes_over(other, before).await?;
         world.start(name).await?;
+        world.has_its_share(name).await?;
         world.arrives(20).await?;
     }
     Ok(Played {
-        seen: format!("{caught} killed with a 2xx given and not recorded"),
+        seen: format!("{rounds} killed with a 2xx given and not recorded"),
         stops: usize::try_from(rounds)?,
     })
 }
@@ -59,15 +61,12 @@ pub(super) async fn dispatcher_killed(world: &mut World, rounds: u64) -> anyhow:
 /// 3. A dispatcher stands still until the other has its partitions, and goes on believing that they are its own.
 pub(super) async fn dispatcher_frozen(world: &mut World, rounds: u64) -> anyhow::Result<Played> {
     for round in 0..rounds {
-        let (name, other) = if round.is_multiple_of(2) { ("d1", "d2") } else { ("d2", "d1") };
-        let before = world.taken(other)?;
+        let name = turn(round);
         world.freeze(name)?;
-        world.takes_over(other, before).await?;
+        world.is_overtaken(name).await?;
         world.arrives(20).await?;
-        let own = world.taken(name)?;
         world.wake(name)?;
-        // It joins again, and gets its share.
-        world.takes_over(name, own).await?;
+        world.has_its_share(name).await?;
         world.arrives(20).await?;
     }
     Ok(Played {
