@@ -1,6 +1,6 @@
 //! What can be seen of a system from outside. Times are milliseconds by the log's own clock.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -18,6 +18,8 @@ pub struct History {
     pub processes: Vec<ProcessLine>,
     /// The rows of each view store that is to equal the log.
     pub views: Vec<Views>,
+    /// Where records lie that nobody can read and that others than the system have written.
+    pub foreign: BTreeSet<(String, u32, u64)>,
 }
 
 /// A record as the log holds it.
@@ -274,6 +276,9 @@ pub struct Limits {
     /// Whether partitions were taken from processes that still held a lease: then sends after an end
     /// are only counted.
     pub leases_hold: bool,
+    /// Whether the history tells of every process that the group took partitions from. Where it does not, a fence of
+    /// another's says it.
+    pub expulsions_are_told: bool,
     /// How far the clocks of receivers and the log's may lie apart, and what the log is told late, in
     /// milliseconds: 0 where there is one clock.
     pub clocks_apart: i64,
@@ -287,6 +292,7 @@ impl Default for Limits {
             in_flight: 512,
             stale_for: 1_000,
             leases_hold: true,
+            expulsions_are_told: true,
             clocks_apart: 0,
             settled: true,
         }

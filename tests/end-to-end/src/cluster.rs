@@ -28,6 +28,12 @@ impl Cluster {
         })
     }
 
+    /// They find the views here (`cql://…`, without the keyspace).
+    pub fn views_at(&mut self, views: &str) {
+        let views = format!("{views}/{}", self.name);
+        self.arguments.extend(["--views".to_owned(), views]);
+    }
+
     /// What their topics and tables are called; topics have a point behind it.
     #[must_use]
     pub fn name(&self) -> &str {

@@ -95,6 +95,31 @@ fn command_of(name: &str, data: &Path, arguments: &[&str]) -> anyhow::Result<Com
     Ok(command)
 }
 
+/// Runs another of the program's commands, beside servers that share the topics and tables called `name`, to its
+/// end: what it printed.
+///
+/// # Errors
+/// When it fails, with what it said.
+pub async fn tool(name: &str, data: &Path, arguments: &[&str]) -> anyhow::Result<String> {
+    let mut command = Command::new(program()?);
+    command.env_clear().args(arguments).arg("--data").arg(data);
+    if let Some(log) = other_log() {
+        command.args(["--log", &log, "--kafka-prefix", &format!("{name}.")]);
+    }
+    if let Some(views) = other_views() {
+        command.args(["--views", &format!("{views}/{name}")]);
+    }
+    let ended = command.stdin(Stdio::null()).output().await?;
+    let said = String::from_utf8_lossy(&ended.stderr);
+    let printed = String::from_utf8_lossy(&ended.stdout).into_owned();
+    ensure!(
+        ended.status.success(),
+        "{arguments:?}: {}: {said}{printed}",
+        ended.status
+    );
+    Ok(printed)
+}
+
 /// The log that servers run on where it is not the embedded one: `POSTRIDER_TEST_LOG`, as `--log` has it.
 #[must_use]
 pub fn other_log() -> Option<String> {

@@ -5,6 +5,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
 use checker::history::Record;
+use rdkafka::admin::{AdminClient, AdminOptions};
+use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::message::{BorrowedMessage, Header, Headers as _, OwnedHeaders};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _};
@@ -82,7 +84,11 @@ impl Brokers {
             if is_all {
                 left.remove(&key);
             }
-            let topic = key.0.strip_prefix(&self.prefix).unwrap_or(&key.0).to_owned();
+            let topic = key
+                .0
+                .strip_prefix(&self.prefix)
+                .unwrap_or(&key.0)
+                .to_owned();
             let partition = u32::try_from(key.1)?;
             let record = record(&message)?;
             let place = (topic.clone(), partition);
@@ -118,13 +124,47 @@ impl Brokers {
         Ok(spans)
     }
 
+    /// The partitions that lack a copy or a leader.
+    ///
+    /// # Errors
+    /// When no broker answers in time.
+    pub fn lagging(&self) -> anyhow::Result<Vec<String>> {
+        let client: BaseConsumer = self.config().create()?;
+        let metadata = client.fetch_metadata(None, PATIENCE)?;
+        let mut lagging = Vec::new();
+        for topic in metadata.topics() {
+            for partition in topic.partitions() {
+                let is_whole = partition.isr().len() == partition.replicas().len();
+                if partition.leader() < 0 || !is_whole {
+                    lagging.push(format!("{}[{}]", topic.name(), partition.id()));
+                }
+            }
+        }
+        Ok(lagging)
+    }
+
+    /// Takes all records of a partition away, as retention does.
+    ///
+    /// # Errors
+    /// When the broker refuses.
+    pub async fn delete_all(&self, topic: &str, partition: i32) -> anyhow::Result<()> {
+        let admin: AdminClient<DefaultClientContext> = self.config().create()?;
+        let mut below = TopicPartitionList::new();
+        let full = format!("{}{topic}", self.prefix);
+        below.add_partition_offset(&full, partition, Offset::End)?;
+        admin.delete_records(&below, &AdminOptions::new()).await?;
+        Ok(())
+    }
+
     /// Appends what somebody else would. Whether it is there, a dump says.
     ///
     /// # Errors
     /// When the client refuses it, or no broker answers in time.
     pub fn append(&self, topic: &str, partition: i32, record: &Foreign) -> anyhow::Result<()> {
         let mut config = self.config();
-        config.set("acks", "all").set("message.max.bytes", "60000000");
+        config
+            .set("acks", "all")
+            .set("message.max.bytes", "60000000");
         let producer: BaseProducer = config.create()?;
         let full = format!("{}{topic}", self.prefix);
         let mut headers = OwnedHeaders::new();
@@ -132,7 +172,9 @@ impl Brokers {
             let value = value.as_deref();
             headers = headers.insert(Header { key, value });
         }
-        let mut to = BaseRecord::<str, [u8]>::to(&full).partition(partition).headers(headers);
+        let mut to = BaseRecord::<str, [u8]>::to(&full)
+            .partition(partition)
+            .headers(headers);
         to.key = record.key.as_deref();
         to.payload = record.value.as_deref();
         let sent = producer.send(to).map_err(|(error, _)| error);
@@ -152,7 +194,10 @@ pub struct Foreign {
     pub value: Option<Vec<u8>>,
 }
 
-#[expect(clippy::disallowed_methods, reason = "a blocking client has real deadlines")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a blocking client has real deadlines"
+)]
 fn now() -> Instant {
     Instant::now()
 }

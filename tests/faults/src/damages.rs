@@ -30,10 +30,16 @@ const DAMAGES: &[Damage] = &[
         h.arrivals[first].reply = Reply::Status(500);
         Some(())
     }),
-    ("a record of events lost", |h| of_topic(h, "events", |_| true)),
-    ("a record of inbox lost", |h| of_topic(h, "inbox", is_routed)),
+    ("a record of events lost", |h| {
+        of_topic(h, "events", |_| true)
+    }),
+    ("a record of inbox lost", |h| {
+        of_topic(h, "inbox", is_routed)
+    }),
     ("an outcome lost", |h| {
-        of_topic(h, "attempts", |record| holds(record, r#""kind":"succeeded""#))
+        of_topic(h, "attempts", |record| {
+            holds(record, r#""kind":"succeeded""#)
+        })
     }),
     ("a retry lost", |h| {
         let topic = h.partitions.keys().find_map(|(topic, _)| {
@@ -59,7 +65,12 @@ const DAMAGES: &[Damage] = &[
             let status = request.answer.as_ref().map(|answer| answer.status);
             status == Some(202)
         })?;
-        let (lost, _) = h.requests.iter().enumerate().filter(|(_, r)| r.key.is_none()).nth(lost)?;
+        let (lost, _) = h
+            .requests
+            .iter()
+            .enumerate()
+            .filter(|(_, r)| r.key.is_none())
+            .nth(lost)?;
         h.requests.remove(lost);
         Some(())
     }),
@@ -106,7 +117,10 @@ fn first_attempt(history: &History) -> Option<usize> {
         (named("x-webhook-id"), named("webhook-attempt"))
     };
     history.arrivals.iter().position(|arrival| {
-        let same = history.arrivals.iter().filter(|other| of(other) == of(arrival));
+        let same = history
+            .arrivals
+            .iter()
+            .filter(|other| of(other) == of(arrival));
         arrival.reply == Reply::Status(200) && same.count() == 1
     })
 }
@@ -133,12 +147,16 @@ fn is_routed(record: &Record) -> bool {
 
 fn is_retry(record: &Record) -> bool {
     let said = record.headers.iter().find(|(name, _)| name == "postrider");
-    let said = said.and_then(|(_, value)| value.as_deref()).unwrap_or_default();
+    let said = said
+        .and_then(|(_, value)| value.as_deref())
+        .unwrap_or_default();
     String::from_utf8_lossy(said).contains(r#""kind":"retry""#)
 }
 
 fn of_retry(history: &History, topic: &str) -> bool {
     let records = history.partitions.iter();
     topic.starts_with("retry.")
-        && records.filter(|((found, _), _)| found == topic).any(|(_, records)| records.iter().any(is_retry))
+        && records
+            .filter(|((found, _), _)| found == topic)
+            .any(|(_, records)| records.iter().any(is_retry))
 }

@@ -13,6 +13,8 @@ use checker::History;
 use checker::history::{Answer, Arrival, Became, ProcessLine, Record, Request, Views};
 use serde::{Deserialize, Serialize};
 
+use crate::faults::POISON;
+
 /// The files of a folder.
 const FILES: [&str; 5] = ["processes", "clients", "receivers", "log", "views"];
 
@@ -68,7 +70,9 @@ impl Journal {
             let path = path(folder, file);
             let mut options = OpenOptions::new();
             let opened = options.create_new(true).append(true).open(&path);
-            opened.map(Mutex::new).with_context(|| path.display().to_string())
+            opened
+                .map(Mutex::new)
+                .with_context(|| path.display().to_string())
         };
         Ok(Self {
             folder: folder.to_owned(),
@@ -168,7 +172,15 @@ fn add(
             }
         }
         Line::Record(topic, partition, record) => {
-            history.partitions.entry((topic, partition)).or_default().push(record);
+            if record.key.as_deref() == Some(POISON.as_bytes()) {
+                let place = (topic.clone(), partition, record.offset);
+                history.foreign.insert(place);
+            }
+            history
+                .partitions
+                .entry((topic, partition))
+                .or_default()
+                .push(record);
         }
         Line::Views(views) => history.views.push(views),
     }

@@ -12,6 +12,7 @@ pub mod faults;
 pub mod journal;
 pub mod load;
 pub mod play;
+pub mod proxy;
 pub mod receivers;
 pub mod report;
 pub mod sender;

@@ -91,7 +91,11 @@ impl Load {
 
     /// Tells clients whom they may ask.
     pub fn doors(&self, doors: Vec<SocketAddr>) {
-        *self.shared.doors.lock().unwrap_or_else(PoisonError::into_inner) = doors;
+        *self
+            .shared
+            .doors
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = doors;
     }
 
     /// What clients were told so far.
@@ -153,7 +157,11 @@ impl Wish {
             body += &format!(r#""endpoint_id":"{id}","#);
         }
         if let Some(key) = &self.key {
-            let name = if self.is_id { "event_id" } else { "idempotency_key" };
+            let name = if self.is_id {
+                "event_id"
+            } else {
+                "idempotency_key"
+            };
             body += &format!(r#""{name}":"{key}","#);
         }
         body + &format!(r#""payload":{}}}"#, self.payload)
@@ -164,7 +172,9 @@ impl Shared {
     fn door(&self, chance: &mut Seeded) -> Option<SocketAddr> {
         let doors = self.doors.lock().unwrap_or_else(PoisonError::into_inner);
         let count = u64::try_from(doors.len()).ok().filter(|count| *count > 0)?;
-        doors.get(usize::try_from(chance.below(count)).ok()?).copied()
+        doors
+            .get(usize::try_from(chance.below(count)).ok()?)
+            .copied()
     }
 
     async fn live(&self, mut chance: Seeded) -> anyhow::Result<()> {
@@ -190,8 +200,14 @@ impl Shared {
 
     fn wish(&self, keyed: &[Wish], chance: &mut Seeded) -> Wish {
         const TYPES: [&str; 8] = [
-            "load.steady", "load.flaky", "load.refusing", "load.all", "load.all", "load.all",
-            "nobody", "load.steady",
+            "load.steady",
+            "load.flaky",
+            "load.refusing",
+            "load.all",
+            "load.all",
+            "load.all",
+            "nobody",
+            "load.steady",
         ];
         let number = self.numbers.fetch_add(1, Ordering::SeqCst);
         let payload = payload(number, chance);
@@ -202,7 +218,11 @@ impl Shared {
         if is_keyed && !keyed.is_empty() && chance.one_in(3) {
             let again = keyed[pick(keyed.len(), chance)].clone();
             // The same again, or something else under the same key.
-            return if chance.one_in(4) { Wish { payload, ..again } } else { again };
+            return if chance.one_in(4) {
+                Wish { payload, ..again }
+            } else {
+                again
+            };
         }
         let endpoints = self.endpoints.get().map_or(&[][..], Vec::as_slice);
         let (name, id) = &endpoints[pick(endpoints.len(), chance)];
@@ -264,7 +284,8 @@ impl Shared {
         };
         let (at, status) = (now(), reply.status.as_u16());
         let body = reply.body.to_vec();
-        self.journal.write(&Line::Told(number, Answer { at, status, body }))?;
+        self.journal
+            .write(&Line::Told(number, Answer { at, status, body }))?;
         let count = match status {
             202 => &self.told.accepted,
             400..500 => &self.told.refused,

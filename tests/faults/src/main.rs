@@ -8,7 +8,7 @@ use anyhow::Context as _;
 use clap::{Parser, Subcommand};
 use faults::faults::Fault;
 use faults::play::{Options, play};
-use faults::{damages, verdict};
+use faults::{damages, report, verdict};
 
 /// Plays faults on the servers that POSTRIDER_TEST_LOG and POSTRIDER_TEST_VIEWS name.
 #[derive(Debug, Parser)]
@@ -48,6 +48,8 @@ enum Command {
         /// It
         folder: PathBuf,
     },
+    /// Prints the first lines of the table of which a fault is a row
+    Head,
     /// On how many brokers a fault is to be played
     Nodes {
         /// Which
@@ -72,6 +74,10 @@ async fn run(command: Command) -> anyhow::Result<bool> {
     match command {
         Command::Nodes { name } => {
             println!("{}", name.nodes());
+            Ok(true)
+        }
+        Command::Head => {
+            println!("{}", report::HEAD);
             Ok(true)
         }
         Command::Check { folder } => check(&folder),

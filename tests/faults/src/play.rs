@@ -9,7 +9,7 @@ use checker::Limits;
 use end_to_end::until::until;
 use tokio::time::Instant;
 
-use crate::faults::{Fault, Played};
+use crate::faults::{Around, Fault, Played};
 use crate::report::Row;
 use crate::world::{IN_FLIGHT, Plan, World};
 use crate::{damages, verdict};
@@ -57,13 +57,14 @@ pub async fn play(fault: Fault, options: &Options) -> Row {
 }
 
 async fn to_the_end(fault: Fault, options: &Options, row: &mut Row) -> anyhow::Result<()> {
+    let (around, views) = fault.prepare().await?;
     let plan = Plan {
         seed: options.seed,
         pause: options.pause,
-        arguments: Vec::new(),
+        views,
     };
     let mut world = World::begin(&options.folder, &plan).await?;
-    let broken = broken(fault, options, &mut world, row).await;
+    let broken = broken(fault, options, &around, &mut world, row).await;
     if broken.is_err() {
         world.keep_what_was_said()?;
     }
@@ -73,11 +74,12 @@ async fn to_the_end(fault: Fault, options: &Options, row: &mut Row) -> anyhow::R
 async fn broken(
     fault: Fault,
     options: &Options,
+    around: &Around,
     world: &mut World,
     row: &mut Row,
 ) -> anyhow::Result<()> {
     world.load.more(BEFORE, crate::world::SOON).await?;
-    let Played { seen, stops } = fault.play(world, options).await?;
+    let Played { seen, stops } = fault.play(world, around, options).await?;
     let ended = world.settle(SETTLES_WITHIN).await?;
     let limits = verdict::limits();
     let folded = judged(world, &limits, row).await?;
@@ -86,10 +88,11 @@ async fn broken(
     row.seen = seen;
     if row.repeats.0 > row.repeats.1 {
         let (repeats, bound) = row.repeats;
-        row.wrong.push(format!("I3: {repeats} repeats, at most {bound} may be"));
+        row.wrong
+            .push(format!("I3: {repeats} repeats, at most {bound} may be"));
     }
     if row.wrong.is_empty() {
-        let more = fault.afterwards(world, options).await?;
+        let more = fault.afterwards(world).await?;
         row.seen += &more;
     }
     Ok(())
@@ -114,7 +117,8 @@ async fn judged(world: &mut World, limits: &Limits, row: &mut Row) -> anyhow::Re
     row.accepted = verdict.accepted;
     row.arrived = verdict.arrived;
     row.repeats.0 = verdict.repeats;
-    row.wrong.extend(verdict.problems.iter().map(ToString::to_string));
+    row.wrong
+        .extend(verdict.problems.iter().map(ToString::to_string));
     if row.wrong.is_empty() {
         damages::are_found(&history, limits)?;
     } else {

@@ -35,7 +35,11 @@ impl Manner {
         match self {
             Self::Steady => 200,
             Self::Flaky if ["1", "2", "3"].contains(&attempt) => {
-                if hash(&format!("{delivery}{attempt}")).is_multiple_of(5) { 503 } else { 200 }
+                if hash(&format!("{delivery}{attempt}")).is_multiple_of(5) {
+                    503
+                } else {
+                    200
+                }
             }
             Self::Refusing if drawn.is_multiple_of(6) => 404,
             Self::Refusing if first && drawn % 6 == 1 => 500,
@@ -80,7 +84,9 @@ impl Trap {
         let Set::For(wanted) = *set else { return };
         let raw = pid.filter(|pid| *pid == wanted);
         let raw = raw.and_then(|pid| i32::try_from(pid).ok());
-        let stopped = raw.and_then(Pid::from_raw).map(|pid| kill_process(pid, Signal::STOP));
+        let stopped = raw
+            .and_then(Pid::from_raw)
+            .map(|pid| kill_process(pid, Signal::STOP));
         if matches!(stopped, Some(Ok(()))) {
             *set = Set::Sprung;
         }

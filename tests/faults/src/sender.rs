@@ -51,7 +51,10 @@ impl Senders {
     fn look(&self, address: SocketAddr) -> Option<Known> {
         let socket = PathBuf::from(format!("socket:[{}]", inode(address)?));
         for entry in fs::read_dir("/proc").ok()?.flatten() {
-            let pid = entry.file_name().to_str().and_then(|name| name.parse().ok());
+            let pid = entry
+                .file_name()
+                .to_str()
+                .and_then(|name| name.parse().ok());
             let Some(pid) = pid else { continue };
             let name = fs::read_to_string(entry.path().join("comm")).unwrap_or_default();
             if name.trim_end() != self.name {

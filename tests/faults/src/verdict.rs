@@ -31,6 +31,8 @@ pub fn limits() -> Limits {
     Limits {
         in_flight: IN_FLIGHT,
         clocks_apart: 500,
+        // What a broker does with a group, nobody tells us.
+        expulsions_are_told: false,
         ..Limits::default()
     }
 }
@@ -52,7 +54,10 @@ pub fn of(history: &History, limits: &Limits) -> Verdict {
     let told = accepted.filter(|request| request.answer.as_ref().is_some_and(|a| a.status == 202));
     let mut attempts = BTreeMap::<(&str, &str), usize>::new();
     for arrival in &history.arrivals {
-        let key = (named(arrival, "x-webhook-id"), named(arrival, "webhook-attempt"));
+        let key = (
+            named(arrival, "x-webhook-id"),
+            named(arrival, "webhook-attempt"),
+        );
         *attempts.entry(key).or_default() += 1;
     }
     let mut deliveries: Vec<&str> = attempts.keys().map(|(delivery, _)| *delivery).collect();

@@ -13,7 +13,7 @@ use end_to_end::cluster::Cluster;
 use end_to_end::program::{Server, other_log, other_views, program};
 use end_to_end::receiver::Receiver;
 use end_to_end::until::until;
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use crate::brokers::Brokers;
@@ -93,8 +93,8 @@ pub struct Plan {
     pub seed: u64,
     /// The pause of each client after an event.
     pub pause: Duration,
-    /// Options of every process.
-    pub arguments: Vec<String>,
+    /// Where processes find the views, where that is not where they are: `cql://…`, without the keyspace.
+    pub views: Option<String>,
 }
 
 /// Which roles a process of that name has.
@@ -116,9 +116,10 @@ impl World {
         other_views().context("POSTRIDER_TEST_VIEWS names no views that processes share")?;
         let addresses = log.strip_prefix("kafka://").context("not on Kafka")?;
         let in_flight = IN_FLIGHT.to_string();
-        let mut arguments = vec!["--concurrency", &in_flight];
-        arguments.extend(plan.arguments.iter().map(String::as_str));
-        let cluster = Cluster::new(&arguments)?;
+        let mut cluster = Cluster::new(&["--concurrency", &in_flight])?;
+        if let Some(views) = &plan.views {
+            cluster.views_at(views);
+        }
         let journal = Arc::new(Journal::new(folder)?);
         let brokers = Brokers::new(addresses, &format!("{}.", cluster.name()));
         let mut world = Self {
@@ -204,18 +205,26 @@ impl World {
 
     fn tell_doors(&self) {
         let doors = self.instances.values().filter(|instance| instance.is_door);
-        self.load.doors(doors.map(|door| door.server.address()).collect());
+        self.load
+            .doors(doors.map(|door| door.server.address()).collect());
     }
 
     /// What was its own is nobody's until another says otherwise.
     fn remember(&mut self, name: &str, server: &Server) {
         for (partition, epoch) in claims(server) {
-            claim(&mut self.gone, partition, epoch, &format!("{name}, which is gone"));
+            claim(
+                &mut self.gone,
+                partition,
+                epoch,
+                &format!("{name}, which is gone"),
+            );
         }
     }
 
     fn instance(&self, name: &str) -> anyhow::Result<&Instance> {
-        self.instances.get(name).with_context(|| format!("{name} does not run"))
+        self.instances
+            .get(name)
+            .with_context(|| format!("{name} does not run"))
     }
 
     /// A process that runs.
@@ -244,7 +253,11 @@ impl World {
         let instance = instance.with_context(|| format!("{name} does not run"))?;
         self.remember(name, &instance.server);
         self.tell_doors();
-        instance.server.kill().await.with_context(|| name.to_owned())?;
+        instance
+            .server
+            .kill()
+            .await
+            .with_context(|| name.to_owned())?;
         self.note(name, instance.life, Became::Crashed, None)
     }
 
@@ -328,11 +341,13 @@ impl World {
             let owned = |name: &str| owners.values().filter(|(_, owner)| owner == name).count();
             let of_running: usize = dispatchers().map(|name| owned(name)).sum();
             let share = owners.len() / dispatchers().count().max(1);
-            Ok(if of_running == owners.len() && owned(name) >= share.max(1) {
-                Ok(())
-            } else {
-                Err(format!("{owners:?}"))
-            })
+            Ok(
+                if of_running == owners.len() && owned(name) >= share.max(1) {
+                    Ok(())
+                } else {
+                    Err(format!("{owners:?}"))
+                },
+            )
         })
         .await
     }
@@ -348,8 +363,15 @@ impl World {
     /// # Errors
     /// When they don't in time.
     pub async fn arrives(&self, count: usize) -> anyhow::Result<()> {
-        let wanted = self.arrived() + count;
-        until("requests arrive", SOON, async || {
+        self.arrives_at(self.arrived() + count, SOON).await
+    }
+
+    /// Waits until so many requests have arrived in all.
+    ///
+    /// # Errors
+    /// When they don't in time.
+    pub async fn arrives_at(&self, wanted: usize, within: Duration) -> anyhow::Result<()> {
+        until("requests arrive", within, async || {
             let arrived = self.arrived();
             Ok(if arrived >= wanted {
                 Ok(())
@@ -420,16 +442,43 @@ impl World {
         self.journal.folder()
     }
 
+    /// Where everything is written down, to write more.
+    #[must_use]
+    pub fn journal(&self) -> &Journal {
+        &self.journal
+    }
+
+    /// The data directory of an instance.
+    #[must_use]
+    pub fn data(&self, instance: &str) -> std::path::PathBuf {
+        self.cluster.data(instance)
+    }
+
+    /// The endpoints with the partition of each, as the log has it.
+    ///
+    /// # Errors
+    /// When the log has not.
+    pub fn placed(&self) -> anyhow::Result<Vec<(String, u64)>> {
+        let control = self.brokers.records().get(&("control".to_owned(), 0));
+        let mut placed = BTreeMap::new();
+        for record in control.into_iter().flatten() {
+            let value = record.value.as_deref().unwrap_or_default();
+            let fact: Value = serde_json::from_slice(value).unwrap_or_default();
+            if let (Some(id), Some(partition)) = (fact["id"].as_str(), fact["partition"].as_u64()) {
+                placed.insert(id.to_owned(), partition);
+            }
+        }
+        let of = |(_, id): &(&str, String)| {
+            let partition = placed.get(id);
+            Some((id.clone(), *partition?))
+        };
+        let found: Option<Vec<_>> = self.endpoints.iter().map(of).collect();
+        found.context("an endpoint that the log doesn't know")
+    }
+
     /// What topics and tables are called.
     #[must_use]
     pub fn name(&self) -> &str {
         self.cluster.name()
-    }
-
-    /// The id of the endpoint of that name.
-    #[must_use]
-    pub fn endpoint(&self, name: &str) -> Option<&str> {
-        let found = self.endpoints.iter().find(|(found, _)| *found == name);
-        found.map(|(_, id)| id.as_str())
     }
 }

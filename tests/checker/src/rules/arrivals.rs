@@ -89,9 +89,10 @@ fn one(
     if !limits.leases_hold {
         return;
     }
-    let later = folded
-        .outcomes_of(&delivery.id)
-        .find(|o| o.at < at - limits.clocks_apart && (o.kind.is_end() || o.number().is_some_and(|n| n >= number)));
+    let later = folded.outcomes_of(&delivery.id).find(|o| {
+        o.at < at - limits.clocks_apart
+            && (o.kind.is_end() || o.number().is_some_and(|n| n >= number))
+    });
     if let Some(later) = later {
         wrong("I6", format!("after {}, of {}", later.place, later.at));
     }

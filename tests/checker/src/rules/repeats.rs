@@ -35,10 +35,15 @@ pub(crate) fn check(
             });
             let about = format!("{} attempt {number}", delivery.id);
             let twice = format!("at {} and at {}", first.at, again.at);
+            let is_told = limits.expulsions_are_told || of_others.is_none();
             match of_others.or_else(|| between.last()) {
                 None => problems.found("I3", about, format!("{twice}, with one owner")),
-                Some(_) if !was_interrupted(first, again, history) => {
-                    problems.found("I3", about, format!("{twice}, by a process that knew of it"));
+                Some(_) if is_told && !was_interrupted(first, again, history) => {
+                    problems.found(
+                        "I3",
+                        about,
+                        format!("{twice}, by a process that knew of it"),
+                    );
                 }
                 Some(fence) => {
                     *repeated

@@ -1,12 +1,18 @@
 //! Processes that are killed, and that stand still.
 
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
+use anyhow::ensure;
 use end_to_end::until::until;
+use tokio::time::{Instant, sleep_until};
 
 use super::Played;
 use crate::play::told;
 use crate::world::{SOON, World};
+
+/// How often a group is balanced anew.
+const REBALANCED_EVERY: Duration = Duration::from_secs(5);
 
 /// 1. Who takes events is killed while requests are on it; the other goes on.
 pub(super) async fn ingest_killed(world: &mut World, rounds: u64) -> anyhow::Result<Played> {
@@ -15,7 +21,11 @@ pub(super) async fn ingest_killed(world: &mut World, rounds: u64) -> anyhow::Res
         world.load.more(5, SOON).await?;
         until("a request is on it", SOON, async || {
             let asking = world.load.told().asking.load(Ordering::SeqCst);
-            Ok(if asking > 0 { Ok(()) } else { Err(String::new()) })
+            Ok(if asking > 0 {
+                Ok(())
+            } else {
+                Err(String::new())
+            })
         })
         .await?;
         world.kill(name).await?;
@@ -72,5 +82,29 @@ pub(super) async fn dispatcher_frozen(world: &mut World, rounds: u64) -> anyhow:
     Ok(Played {
         seen: told(world),
         stops: usize::try_from(rounds)?,
+    })
+}
+
+/// 12. A third dispatcher comes, and goes as it is asked to, each after `every`: the group is balanced anew each time.
+pub(super) async fn rebalances(world: &mut World, rounds: u64) -> anyhow::Result<Played> {
+    let mut least = usize::MAX;
+    for round in 0..rounds {
+        let begun = Instant::now();
+        let before = world.arrived();
+        if round.is_multiple_of(2) {
+            world.begin_process("d3").await?;
+        } else {
+            world.terminate("d3").await?;
+        }
+        sleep_until(begun + REBALANCED_EVERY).await;
+        least = least.min(world.arrived() - before);
+    }
+    if !rounds.is_multiple_of(2) {
+        world.terminate("d3").await?;
+    }
+    ensure!(least > 0, "nothing arrived between two rebalances");
+    Ok(Played {
+        seen: format!("at least {least} arrivals between two"),
+        stops: 0,
     })
 }

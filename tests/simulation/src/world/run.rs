@@ -256,5 +256,6 @@ async fn history(world: &World) -> History {
         arrivals: world.receivers.journal(),
         processes: world.processes.lock().clone(),
         views,
+        ..History::default()
     }
 }
