@@ -15,7 +15,7 @@ use crate::world::{IN_FLIGHT, Plan, World};
 use crate::{damages, verdict};
 
 /// How long a healed system may take until everything has ended (I10).
-const SETTLES_WITHIN: Duration = Duration::from_secs(240);
+const SETTLES_WITHIN: Duration = Duration::from_secs(180);
 
 /// And the views, from there on.
 const FOLDS_WITHIN: Duration = Duration::from_secs(120);

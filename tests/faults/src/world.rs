@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
-use checker::history::{Became, ProcessLine};
+use checker::history::{Became, ProcessLine, Record};
 use end_to_end::api::Api;
 use end_to_end::cluster::Cluster;
 use end_to_end::program::{Server, other_log, other_views, program};
@@ -17,6 +17,7 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use crate::brokers::Brokers;
+use crate::faults::POISON;
 use crate::journal::{Journal, Line};
 use crate::load::Load;
 use crate::receivers::{self, Manner, Trap};
@@ -95,6 +96,11 @@ pub struct Plan {
     pub pause: Duration,
     /// Where processes find the views, where that is not where they are: `cql://…`, without the keyspace.
     pub views: Option<String>,
+}
+
+/// Whether nobody else has written it.
+fn is_ours(record: &Record) -> bool {
+    record.key.as_deref() != Some(POISON.as_bytes())
 }
 
 /// Which roles a process of that name has.
@@ -295,6 +301,22 @@ impl World {
         self.note(name, instance.life, Became::Thawed, None)
     }
 
+    /// Notes that the group has not heard from any dispatcher for longer than a session: to each it is as if it had been
+    /// away, and what it knew of its partitions is gone.
+    ///
+    /// # Errors
+    /// When it can't be written.
+    pub fn were_not_heard(&self) -> anyhow::Result<()> {
+        let dispatchers = self
+            .instances
+            .iter()
+            .filter(|(name, _)| name.starts_with('d'));
+        for (name, instance) in dispatchers {
+            self.note(name, instance.life, Became::Expelled, None)?;
+        }
+        Ok(())
+    }
+
     /// Which dispatcher said last that a partition is its own, by partition, with its epoch.
     fn owners(&self) -> BTreeMap<u32, (u64, String)> {
         let mut owners = self.gone.clone();
@@ -392,7 +414,7 @@ impl World {
         let (brokers, settled) = (&mut self.brokers, &mut self.settled);
         until("everything accepted has ended", within, async || {
             let new = tokio::task::block_in_place(|| brokers.read_on())?;
-            for (topic, partition, record) in &new {
+            for (topic, partition, record) in new.iter().filter(|(_, _, record)| is_ours(record)) {
                 settled.take(topic, *partition, record);
             }
             Ok(match settled.left() {
@@ -410,10 +432,7 @@ impl World {
     /// When either can't be read.
     pub async fn dump(&mut self) -> anyhow::Result<()> {
         self.journal.forget_dumps()?;
-        let new = tokio::task::block_in_place(|| self.brokers.read_on())?;
-        for (topic, partition, record) in &new {
-            self.settled.take(topic, *partition, record);
-        }
+        tokio::task::block_in_place(|| self.brokers.read_on())?;
         for ((topic, partition), records) in self.brokers.records() {
             for record in records {
                 let line = Line::Record(topic.clone(), *partition, record.clone());

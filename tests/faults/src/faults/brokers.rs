@@ -17,6 +17,9 @@ use crate::world::{SOON, World};
 /// How long what was under way when brokers stood still may take to be told.
 const UNDER_WAY: Duration = Duration::from_secs(1);
 
+/// After how long the group takes partitions from whom it doesn't hear.
+const SESSION: Duration = Duration::from_secs(10);
+
 /// Dispatchers, each of which loses what it has on the wire when the group loses it.
 const DISPATCHERS: usize = 2;
 
@@ -64,6 +67,9 @@ async fn stay_away(world: &World, lasts: Duration) -> anyhow::Result<()> {
         since > 0,
         "nobody was told 503 in {lasts:?} without a broker"
     );
+    if lasts > SESSION {
+        world.were_not_heard()?;
+    }
     Ok(())
 }
 
