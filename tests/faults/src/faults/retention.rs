@@ -18,8 +18,7 @@ pub(super) async fn passes(world: &mut World) -> anyhow::Result<String> {
     world.terminate("d2").await?;
     let before = world.arrived();
     for endpoint in [&gone, &gone, &other] {
-        let event =
-            json!({"event_type": "load.after", "endpoint_id": endpoint, "payload": {"n": 1}});
+        let event = json!({"event_type": "load.all", "endpoint_id": endpoint, "payload": {"n": 1}});
         world.api()?.send(&event).await?;
     }
     world
