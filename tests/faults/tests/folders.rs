@@ -72,8 +72,7 @@ fn each_damage_to_a_history_that_was_written_down_is_found() {
     assert_eq!(read.requests, history.requests);
     assert_eq!(read.arrivals, history.arrivals);
     assert_eq!(read.processes, history.processes);
-    let written = ran
-        .history
+    let written = history
         .partitions
         .iter()
         .filter(|(_, records)| !records.is_empty());

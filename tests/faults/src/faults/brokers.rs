@@ -23,7 +23,7 @@ const SESSION: Duration = Duration::from_secs(10);
 /// Dispatchers, each of which loses what it has on the wire when the group loses it.
 const DISPATCHERS: usize = 2;
 
-/// 4. The brokers stand still, and in every other round are killed, for as long as `lasts`.
+/// Fault 4: The brokers stand still, and in every other round are killed, for as long as `lasts`.
 pub(super) async fn stopped(
     world: &mut World,
     rounds: u64,
@@ -73,7 +73,7 @@ async fn stay_away(world: &World, lasts: Duration) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// 5. Each of three brokers is killed in turn and comes back; then all are, and are away for as long as `lasts`.
+/// Fault 5: Each of three brokers is killed in turn and comes back; then all are, and are away for as long as `lasts`.
 pub(super) async fn killed(
     world: &mut World,
     rounds: u64,
@@ -104,7 +104,7 @@ pub(super) async fn killed(
     })
 }
 
-/// 6. One broker of three loses its power: it is killed, and what it had not flushed to disk is taken from it. Each
+/// Fault 6: One broker of three loses its power: it is killed, and what it had not flushed to disk is taken from it. Each
 /// in turn, the others' copies being whole.
 pub(super) async fn power_cut(world: &mut World, rounds: u64) -> anyhow::Result<Played> {
     let mut lost = 0;

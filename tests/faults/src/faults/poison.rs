@@ -1,4 +1,4 @@
-//! 11. What others write into topics.
+//! Fault 11: What others write into topics.
 
 use std::time::Duration;
 

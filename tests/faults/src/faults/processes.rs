@@ -14,7 +14,7 @@ use crate::world::{SOON, World};
 /// How often a group is balanced anew.
 const REBALANCED_EVERY: Duration = Duration::from_secs(5);
 
-/// 1. Who takes events is killed while requests are on it; the other goes on.
+/// Fault 1: Who takes events is killed while requests are on it; the other goes on.
 pub(super) async fn ingest_killed(world: &mut World, rounds: u64) -> anyhow::Result<Played> {
     for round in 0..rounds {
         let name = if round.is_multiple_of(2) { "a" } else { "b" };
@@ -43,7 +43,7 @@ const fn turn(round: u64) -> &'static str {
     if round.is_multiple_of(2) { "d1" } else { "d2" }
 }
 
-/// 2. A dispatcher stands still from before the 2xx of one of its requests, and is killed after it.
+/// Fault 2: A dispatcher stands still from before the 2xx of one of its requests, and is killed after it.
 pub(super) async fn dispatcher_killed(world: &mut World, rounds: u64) -> anyhow::Result<Played> {
     for round in 0..rounds {
         let name = turn(round);
@@ -68,7 +68,7 @@ pub(super) async fn dispatcher_killed(world: &mut World, rounds: u64) -> anyhow:
     })
 }
 
-/// 3. A dispatcher stands still until the other has its partitions, and goes on believing that they are its own.
+/// Fault 3: A dispatcher stands still until the other has its partitions, and goes on believing that they are its own.
 pub(super) async fn dispatcher_frozen(world: &mut World, rounds: u64) -> anyhow::Result<Played> {
     for round in 0..rounds {
         let name = turn(round);
@@ -85,7 +85,7 @@ pub(super) async fn dispatcher_frozen(world: &mut World, rounds: u64) -> anyhow:
     })
 }
 
-/// 12. A third dispatcher comes, and goes as it is asked to, each after `every`: the group is balanced anew each time.
+/// Fault 12: A third dispatcher comes, and goes as it is asked to, each after `every`: the group is balanced anew each time.
 pub(super) async fn rebalances(world: &mut World, rounds: u64) -> anyhow::Result<Played> {
     let mut least = usize::MAX;
     for round in 0..rounds {

@@ -1,4 +1,4 @@
-//! 27. Retention takes what nobody has read.
+//! Fault 27: Retention takes what nobody has read.
 
 use end_to_end::until::until;
 use serde_json::json;

@@ -21,7 +21,7 @@ use crate::world::{SOON, World};
 /// How much later each answer of a slow store comes.
 const SLOW_MILLIS: u64 = 400;
 
-/// 13. The store is killed and is away for as long as `lasts`; then its answers come late for as long.
+/// Fault 13: The store is killed and is away for as long as `lasts`; then its answers come late for as long.
 pub(super) async fn away(
     world: &mut World,
     proxy: &Proxy,
@@ -74,7 +74,7 @@ pub(super) async fn away(
     })
 }
 
-/// 14. Who folds is killed at a random moment of its turns.
+/// Fault 14: Who folds is killed at a random moment of its turns.
 pub(super) async fn projector_killed(
     world: &mut World,
     options: &Options,
