@@ -5,6 +5,7 @@ use std::path::Path;
 
 use checker::history::Arrival;
 use checker::{History, Limits, Problem};
+use serde_json::Value;
 
 use crate::journal;
 use crate::world::IN_FLIGHT;
@@ -68,6 +69,32 @@ pub fn of(history: &History, limits: &Limits) -> Verdict {
         arrived: deliveries.len(),
         repeats: attempts.values().map(|count| count - 1).sum(),
     }
+}
+
+/// How many keys were sent more than once with the same payload and told 202 each time; and how many of them by more
+/// than one event id: of those all but the first are duplicates in the log, as the checker has seen.
+#[must_use]
+pub fn asked_again(history: &History) -> (usize, usize) {
+    let mut ids = BTreeMap::<(&str, &[u8]), Vec<String>>::new();
+    for request in &history.requests {
+        let taken = request
+            .answer
+            .as_ref()
+            .filter(|answer| answer.status == 202);
+        if let (Some(key), Some(answer)) = (&request.key, taken) {
+            let said: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
+            let id = said["event_id"].as_str().unwrap_or_default();
+            let known = ids.entry((key, &request.payload)).or_default();
+            known.push(id.to_owned());
+        }
+    }
+    let mut again: Vec<_> = ids.into_values().filter(|ids| ids.len() > 1).collect();
+    let count = again.len();
+    for ids in &mut again {
+        ids.sort();
+        ids.dedup();
+    }
+    (count, again.iter().filter(|ids| ids.len() > 1).count())
 }
 
 fn named<'a>(arrival: &'a Arrival, name: &str) -> &'a str {

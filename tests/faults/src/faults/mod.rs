@@ -176,11 +176,11 @@ impl Fault {
     /// When something that must happen does not.
     pub async fn afterwards(self, world: &mut World) -> anyhow::Result<String> {
         match self {
+            Self::IngestKilled => processes::keys(world),
             Self::Poison => poison::newer_version(world).await,
             Self::ProjectorKilled => views::made_anew(world, &verdict::limits()).await,
             Self::Retention => retention::passes(world).await,
             Self::Load
-            | Self::IngestKilled
             | Self::DispatcherKilled
             | Self::DispatcherFrozen
             | Self::BrokersStopped

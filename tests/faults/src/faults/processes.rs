@@ -8,7 +8,9 @@ use end_to_end::until::until;
 use tokio::time::{Instant, sleep_until};
 
 use super::Played;
+use crate::journal;
 use crate::play::told;
+use crate::verdict;
 use crate::world::{SOON, World};
 
 /// How often a group is balanced anew.
@@ -36,6 +38,15 @@ pub(super) async fn ingest_killed(world: &mut World, rounds: u64) -> anyhow::Res
         seen: told(world),
         stops: 0,
     })
+}
+
+/// What keys that were sent again were told.
+pub(super) fn keys(world: &World) -> anyhow::Result<String> {
+    let (again, by_others) = verdict::asked_again(&journal::read(world.folder())?);
+    ensure!(again > 0, "no key was accepted twice");
+    Ok(format!(
+        "; {again} keys accepted again, {by_others} by another event id"
+    ))
 }
 
 /// The first and the second in turn.
