@@ -1,5 +1,8 @@
 //! A system of processes on real servers, with clients and receivers, until it has come to rest.
 
+mod end;
+mod owners;
+
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
@@ -7,22 +10,21 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
-use checker::history::{Became, ProcessLine, Record};
+use checker::history::{Became, ProcessLine};
 use end_to_end::api::Api;
 use end_to_end::cluster::Cluster;
 use end_to_end::program::{Server, other_log, other_views, program};
 use end_to_end::receiver::Receiver;
 use end_to_end::until::until;
-use serde_json::{Value, json};
-use tokio::time::Instant;
+use serde_json::json;
 
 use crate::brokers::Brokers;
-use crate::faults::POISON;
 use crate::journal::{Journal, Line};
 use crate::load::Load;
 use crate::receivers::{self, Manner, Trap};
 use crate::sender::Senders;
 use crate::times::now;
+use owners::Owners;
 
 /// Requests on the wire at once, to all endpoints of one dispatcher together.
 pub const IN_FLIGHT: usize = 16;
@@ -59,29 +61,7 @@ pub struct World {
     pub trap: Trap,
     settled: Rest,
     /// What was the own of dispatchers that are gone.
-    gone: BTreeMap<u32, (u64, String)>,
-}
-
-/// The partitions that a dispatcher has said are its own, with the epoch.
-fn claims(server: &Server) -> Vec<(u32, u64)> {
-    let lines = server.lines_with("a partition has its owner");
-    let field = |line: &str, name: &str| -> Option<u64> {
-        let (_, rest) = line.split_once(&format!(" {name}="))?;
-        rest.split(' ').next()?.parse().ok()
-    };
-    let claim = |line: &String| {
-        let partition = u32::try_from(field(line, "partition")?).ok()?;
-        Some((partition, field(line, "epoch")?))
-    };
-    lines.iter().filter_map(claim).collect()
-}
-
-/// The highest epoch is the owner's.
-fn claim(owners: &mut BTreeMap<u32, (u64, String)>, partition: u32, epoch: u64, name: &str) {
-    let known = owners.get(&partition);
-    if known.is_none_or(|(highest, _)| *highest < epoch) {
-        owners.insert(partition, (epoch, name.to_owned()));
-    }
+    gone: Owners,
 }
 
 /// What is known of what has ended.
@@ -96,11 +76,6 @@ pub struct Plan {
     pub pause: Duration,
     /// Where processes find the views, where that is not where they are: `cql://…`, without the keyspace.
     pub views: Option<String>,
-}
-
-/// Whether nobody else has written it.
-fn is_ours(record: &Record) -> bool {
-    record.key.as_deref() != Some(POISON.as_bytes())
 }
 
 /// Which roles a process of that name has.
@@ -215,18 +190,6 @@ impl World {
             .doors(doors.map(|door| door.server.address()).collect());
     }
 
-    /// What was its own is nobody's until another says otherwise.
-    fn remember(&mut self, name: &str, server: &Server) {
-        for (partition, epoch) in claims(server) {
-            claim(
-                &mut self.gone,
-                partition,
-                epoch,
-                &format!("{name}, which is gone"),
-            );
-        }
-    }
-
     fn instance(&self, name: &str) -> anyhow::Result<&Instance> {
         self.instances
             .get(name)
@@ -317,63 +280,6 @@ impl World {
         Ok(())
     }
 
-    /// Which dispatcher said last that a partition is its own, by partition, with its epoch.
-    fn owners(&self) -> BTreeMap<u32, (u64, String)> {
-        let mut owners = self.gone.clone();
-        for (name, instance) in &self.instances {
-            for (partition, epoch) in claims(&instance.server) {
-                claim(&mut owners, partition, epoch, name);
-            }
-        }
-        owners
-    }
-
-    /// The partitions that are a dispatcher's own.
-    #[must_use]
-    pub fn owned(&self, name: &str) -> Vec<u32> {
-        let owners = self.owners().into_iter();
-        let owned = owners.filter(|(_, (_, owner))| owner == name);
-        owned.map(|(partition, _)| partition).collect()
-    }
-
-    /// Waits until others have all that was `name`'s.
-    ///
-    /// # Errors
-    /// When they don't in time.
-    pub async fn is_overtaken(&self, name: &str) -> anyhow::Result<()> {
-        until(&format!("others take what {name} has"), SOON, async || {
-            let owned = self.owned(name);
-            Ok(if owned.is_empty() {
-                Ok(())
-            } else {
-                Err(format!("{owned:?} are its own"))
-            })
-        })
-        .await
-    }
-
-    /// Waits until `name` has its share of the partitions, and every partition somebody who runs.
-    ///
-    /// # Errors
-    /// When that is not so in time.
-    pub async fn has_its_share(&self, name: &str) -> anyhow::Result<()> {
-        let dispatchers = || self.instances.keys().filter(|name| name.starts_with('d'));
-        until(&format!("{name} has its share"), SOON, async || {
-            let owners = self.owners();
-            let owned = |name: &str| owners.values().filter(|(_, owner)| owner == name).count();
-            let of_running: usize = dispatchers().map(|name| owned(name)).sum();
-            let share = owners.len() / dispatchers().count().max(1);
-            Ok(
-                if of_running == owners.len() && owned(name) >= share.max(1) {
-                    Ok(())
-                } else {
-                    Err(format!("{owners:?}"))
-                },
-            )
-        })
-        .await
-    }
-
     /// How many requests have arrived.
     #[must_use]
     pub fn arrived(&self) -> usize {
@@ -404,45 +310,6 @@ impl World {
         .await
     }
 
-    /// Ends the clients, and waits until everything accepted has ended. How long that took since they did.
-    ///
-    /// # Errors
-    /// When it does not within that time.
-    pub async fn settle(&mut self, within: Duration) -> anyhow::Result<Duration> {
-        self.load.end().await?;
-        let begun = Instant::now();
-        let (brokers, settled) = (&mut self.brokers, &mut self.settled);
-        until("everything accepted has ended", within, async || {
-            let new = tokio::task::block_in_place(|| brokers.read_on())?;
-            for (topic, partition, record) in new.iter().filter(|(_, _, record)| is_ours(record)) {
-                settled.take(topic, *partition, record);
-            }
-            Ok(match settled.left() {
-                0 => Ok(()),
-                left => Err(format!("{left} have not")),
-            })
-        })
-        .await?;
-        Ok(begun.elapsed())
-    }
-
-    /// Dumps the log and the views anew into the journal.
-    ///
-    /// # Errors
-    /// When either can't be read.
-    pub async fn dump(&mut self) -> anyhow::Result<()> {
-        self.journal.forget_dumps()?;
-        tokio::task::block_in_place(|| self.brokers.read_on())?;
-        for ((topic, partition), records) in self.brokers.records() {
-            for record in records {
-                let line = Line::Record(topic.clone(), *partition, record.clone());
-                self.journal.write(&line)?;
-            }
-        }
-        let views = crate::views::dump("live", self.cluster.name()).await?;
-        self.journal.write(&Line::Views(views))
-    }
-
     /// Keeps the last of what each process wrote to standard error, beside the journal.
     ///
     /// # Errors
@@ -471,28 +338,6 @@ impl World {
     #[must_use]
     pub fn data(&self, instance: &str) -> std::path::PathBuf {
         self.cluster.data(instance)
-    }
-
-    /// The endpoints with the partition of each, as the log has it.
-    ///
-    /// # Errors
-    /// When the log has not.
-    pub fn placed(&self) -> anyhow::Result<Vec<(String, u64)>> {
-        let control = self.brokers.records().get(&("control".to_owned(), 0));
-        let mut placed = BTreeMap::new();
-        for record in control.into_iter().flatten() {
-            let value = record.value.as_deref().unwrap_or_default();
-            let fact: Value = serde_json::from_slice(value).unwrap_or_default();
-            if let (Some(id), Some(partition)) = (fact["id"].as_str(), fact["partition"].as_u64()) {
-                placed.insert(id.to_owned(), partition);
-            }
-        }
-        let of = |(_, id): &(&str, String)| {
-            let partition = placed.get(id);
-            Some((id.clone(), *partition?))
-        };
-        let found: Option<Vec<_>> = self.endpoints.iter().map(of).collect();
-        found.context("an endpoint that the log doesn't know")
     }
 
     /// What topics and tables are called.
