@@ -184,7 +184,8 @@ kafka_start() {
         die "kafka runs on $(kafka_nodes) node(s); stop it first"
     fi
     # All killed and started again, they have their data and their ports as before.
-    if ! kafka_running && [[ ! -e $kafka_current/stopped ]]; then
+    if ! kafka_running && { [[ ! -e $kafka_current/stopped ]] ||
+        [[ -n $nodes && $nodes != "$(kafka_nodes)" ]]; }; then
         [[ ${nodes:=1} == 1 || $nodes == 3 ]] || die "--nodes must be 1 or 3"
         kafka_prepare "$nodes"
     fi

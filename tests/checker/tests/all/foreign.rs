@@ -49,29 +49,18 @@ fn with_a_producer() -> History {
         ..Record::default()
     };
     put(&mut history, "inbox", 1, plain);
+    // The second endpoint takes nothing any more.
+    let control = &history.partitions[&("control".to_owned(), 0)];
+    let made = control[1].value.as_deref().unwrap();
+    let mut disabled: Value = serde_json::from_slice(made).unwrap();
+    disabled["state"] = json!("disabled");
+    disabled["change"]["replaces"] = json!(1);
+    put(&mut history, "control", 0, document(69, &disabled));
     let decided = json!({
         "v": 1, "kind": "routes", "origin": "inbox/1/0", "tenant": "default", "event": EVENT,
-        "routes": [{"endpoint": A, "partition": 0}, {"endpoint": crate::good::B, "partition": 1}],
-        "control": 2,
+        "routes": [{"endpoint": A, "partition": 0}], "control": 3,
     });
-    let mut to_one = decided.clone();
-    to_one["routes"] = json!([{"endpoint": A, "partition": 0}]);
-    put(&mut history, "routed", 1, document(71, &to_one));
-    // It was to go to both, but the second endpoint takes nothing by then.
-    let control = history
-        .partitions
-        .get_mut(&("control".to_owned(), 0))
-        .unwrap();
-    let mut paused: Value = serde_json::from_slice(control[1].value.as_ref().unwrap()).unwrap();
-    paused["state"] = json!("disabled");
-    paused["change"]["replaces"] = json!(1);
-    put(&mut history, "control", 0, document(69, &paused));
-    let mut third = to_one;
-    third["control"] = json!(3);
-    history
-        .partitions
-        .insert(("routed".to_owned(), 1), Vec::new());
-    put(&mut history, "routed", 1, document(71, &third));
+    put(&mut history, "routed", 1, document(71, &decided));
     let route = Record {
         appended_at: 72,
         key: Some(A.as_bytes().to_vec()),
