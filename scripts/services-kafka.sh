@@ -168,6 +168,7 @@ kafka_await() {
                 tail -n 30 "$kafka_current/node-$id/log" >&2
                 say "the whole log: $(readlink -f "$kafka_current")/node-$id/log"
                 kafka_stop '' KILL
+                rm -f "$kafka_current/stopped"
                 die "node $id of kafka did not start"
             fi
             sleep 0.1
@@ -182,10 +183,13 @@ kafka_start() {
     if kafka_running && [[ -n $nodes && $nodes != "$(kafka_nodes)" ]]; then
         die "kafka runs on $(kafka_nodes) node(s); stop it first"
     fi
-    if ! kafka_running; then
+    # All killed and started again, they have their data and their ports as before.
+    if ! kafka_running && { [[ ! -e $kafka_current/stopped ]] ||
+        [[ -n $nodes && $nodes != "$(kafka_nodes)" ]]; }; then
         [[ ${nodes:=1} == 1 || $nodes == 3 ]] || die "--nodes must be 1 or 3"
         kafka_prepare "$nodes"
     fi
+    rm -f "$kafka_current/stopped"
     nodes=$(kafka_nodes)
     for ((id = 1; id <= nodes; id++)); do
         runs "$(readlink -f "$kafka_current")/node-$id/pid" || kafka_spawn "$id"
@@ -203,13 +207,18 @@ kafka_running() {
     return 1
 }
 
+# With KILL, all of them, they can be started again on their data.
 kafka_stop() {
     local node=$1 signal=$2 pid
+    [[ -e $kafka_current ]] || return 0
     for pid in "$kafka_current"/node-*/pid; do
         [[ -e $pid ]] || continue
         [[ -z $node || $pid == */node-$node/pid ]] || continue
         end "$(readlink -f "$pid")" "$signal"
     done
+    [[ -z $node ]] || return 0
+    rm -f "$kafka_current/stopped"
+    if [[ $signal == KILL ]]; then touch "$kafka_current/stopped"; fi
 }
 
 # kafka_addresses SHIFT: one address a node, that much above its first port.

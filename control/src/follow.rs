@@ -61,13 +61,15 @@ pub enum FollowError {
     /// The log says that going on is of no use.
     #[error(transparent)]
     Read(ReadError),
-    /// A fact of a newer program, or none of ours: who acts without it acts wrongly.
-    #[error("the fact at offset {offset} of control can't be read: {source}")]
-    Fact {
+    /// A fact of a newer program: who acts without it acts wrongly.
+    #[error(
+        "the fact at offset {offset} of control is of version {version}, which this program doesn't read"
+    )]
+    TooNew {
         /// Where.
         offset: u64,
-        /// Why.
-        source: DecodeError,
+        /// Its version.
+        version: u64,
     },
 }
 
@@ -166,9 +168,17 @@ impl Shared {
             let mut state = self.state.write();
             for record in records {
                 let offset = record.offset;
-                let fact = Fact::decode(&record.into_parts());
-                let fact = fact.map_err(|source| FollowError::Fact { offset, source })?;
-                state.apply(offset, fact);
+                match Fact::decode(&record.into_parts()) {
+                    Ok(fact) => drop(state.apply(offset, fact)),
+                    Err(DecodeError::UnknownVersion { found: version }) => {
+                        return Err(FollowError::TooNew { offset, version });
+                    }
+                    // Whoever wrote it, no fact it is. Everybody reads this topic from its start: to stop at it
+                    // would be for ever, and for all.
+                    Err(DecodeError::Malformed(why)) => {
+                        tracing::warn!(offset, %why, "passed over what others wrote to control");
+                    }
+                }
             }
             state.pass(position);
             state.end()
@@ -183,4 +193,93 @@ impl Shared {
 /// The one partition of `control`.
 pub(crate) fn partition() -> TopicPartition {
     TopicPartition::of(Topic::Control, 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use domain::chance::Seeded;
+    use domain::time::{ManualClock, Timestamp};
+    use eventlog_port::memory::MemoryLog;
+    use eventlog_port::{NewRecord, TopicSpec, WriterKind, WriterSpec};
+
+    use super::*;
+    use crate::example;
+
+    /// A log whose `control` has these values, and what became of who followed it.
+    async fn followed(values: Vec<Option<&[u8]>>) -> (Control, Result<(), FollowError>) {
+        let clock = Arc::new(ManualClock::new(Timestamp::default()));
+        let log: Arc<dyn EventLog> = Arc::new(MemoryLog::new(clock, Box::new(Seeded::new(1))));
+        let spec = TopicSpec {
+            name: Topic::Control.to_string(),
+            partitions: 1,
+            retention: None,
+            retention_bytes: None,
+            max_record_bytes: 1 << 20,
+        };
+        log.ensure(&[spec]).await.unwrap();
+        let spec = WriterSpec {
+            kind: WriterKind::Ordered,
+            name: "somebody".to_owned(),
+            max_in_flight: 8,
+        };
+        let writer = log.writer(spec).await.unwrap();
+        for value in &values {
+            let record = NewRecord {
+                value: value.map(<[u8]>::to_vec).map(Into::into),
+                ..NewRecord::default()
+            };
+            let appending = writer.append(&partition(), record).await.unwrap();
+            appending.await.unwrap();
+        }
+        let (control, follower) = follow(log);
+        let shutdown = CancellationToken::new();
+        let read = async {
+            control.applied(values.len() as u64).await.unwrap();
+            shutdown.cancel();
+        };
+        let running = follower.run(shutdown.clone());
+        let ended = tokio::select! {
+            biased;
+            ended = running => ended,
+            () = async { read.await; std::future::pending::<()>().await } => Ok(()),
+        };
+        (control, ended)
+    }
+
+    fn fact() -> Vec<u8> {
+        let parts = Fact::Endpoint(Box::new(example::endpoint())).encode();
+        parts.value.unwrap().to_vec()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_others_wrote_is_passed_over() {
+        let fact = fact();
+        let strange = [
+            Some(&b"nobody knows"[..]),
+            None,
+            Some(b"{\"v\":1,\"kind\":\"?\"}"),
+        ];
+        let values = [&strange[..], &[Some(&fact)], &strange[..1]].concat();
+        let (control, ended) = followed(values).await;
+        ended.unwrap();
+        let id = example::endpoint().id;
+        let known = control.read(|state| state.endpoint(&id).map(|known| known.version));
+        assert_eq!(known, Some(3));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_newer_programs_fact_stops_it() {
+        let newer = br#"{"v":2,"kind":"endpoint"}"#;
+        let (_, ended) = followed(vec![Some(b"nobody knows"), Some(newer)]).await;
+        let is_too_new = |error| {
+            matches!(
+                error,
+                FollowError::TooNew {
+                    offset: 1,
+                    version: 2
+                }
+            )
+        };
+        assert!(ended.is_err_and(is_too_new));
+    }
 }

@@ -61,19 +61,21 @@ const LAYERS: &[(&str, Layer)] = &[
     ("models", Layer::Outside),
     ("simulation", Layer::Outside),
     ("end-to-end", Layer::Outside),
+    ("faults", Layer::Outside),
 ];
 
 /// The one arrow between roles: the retry scheduler is a library of the dispatcher.
 const BETWEEN_ROLES: (&str, &str) = ("dispatcher", "retry-scheduler");
 
-/// Drivers, and who may name each. Benchmarks measure against the bare driver.
+/// Drivers, and who may name each. Benchmarks measure against the bare driver; the faults' runner reads the log
+/// by a client of its own.
 const DRIVERS: &[(&str, &[&str])] = &[
     (
         "fjall",
         &["eventlog-embedded", "projections-embedded", "bench"],
     ),
     ("lsm-tree", &[]),
-    ("rdkafka", &["eventlog-kafka", "bench"]),
+    ("rdkafka", &["eventlog-kafka", "bench", "faults"]),
     ("rdkafka-sys", &["eventlog-kafka"]),
     ("scylla", &["projections-scylla", "bench"]),
 ];
@@ -132,7 +134,7 @@ const NAMED_IN: &[(&str, &[&str])] = &[
         "fjall::",
         &["eventlog/embedded/", "projections/embedded/", "bench/"],
     ),
-    ("rdkafka::", &["eventlog/kafka/", "bench/"]),
+    ("rdkafka::", &["eventlog/kafka/", "bench/", "tests/faults/"]),
     ("scylla::", &["projections/scylla/", "bench/"]),
 ];
 

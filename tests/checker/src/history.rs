@@ -1,7 +1,9 @@
 //! What can be seen of a system from outside. Times are milliseconds by the log's own clock.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+
+use serde::{Deserialize, Serialize};
 
 /// All of it.
 #[derive(Clone, Debug, Default)]
@@ -16,29 +18,35 @@ pub struct History {
     pub processes: Vec<ProcessLine>,
     /// The rows of each view store that is to equal the log.
     pub views: Vec<Views>,
+    /// Where records lie that nobody can read and that others than the system have written.
+    pub foreign: BTreeSet<(String, u32, u64)>,
 }
 
 /// A record as the log holds it.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Record {
     /// Its offset.
     pub offset: u64,
     /// When the log appended it.
     pub appended_at: i64,
     /// The key.
+    #[serde(with = "crate::text::option")]
     pub key: Option<Vec<u8>>,
     /// The headers, in order.
+    #[serde(with = "crate::text::headers")]
     pub headers: Vec<(String, Option<Vec<u8>>)>,
     /// The value.
+    #[serde(with = "crate::text::option")]
     pub value: Option<Vec<u8>>,
 }
 
 /// One `POST /api/v1/events`, written down before it is sent.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Request {
     /// When it was sent.
     pub sent_at: i64,
     /// The payload's bytes. No two requests have the same, but for one that repeats the other.
+    #[serde(with = "crate::text")]
     pub payload: Vec<u8>,
     /// The event type.
     pub event_type: String,
@@ -51,18 +59,19 @@ pub struct Request {
 }
 
 /// What a client was told.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Answer {
     /// When it came.
     pub at: i64,
     /// The HTTP status.
     pub status: u16,
     /// The body.
+    #[serde(with = "crate::text")]
     pub body: Vec<u8>,
 }
 
 /// One request at a receiver.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Arrival {
     /// When it arrived.
     pub at: i64,
@@ -71,6 +80,7 @@ pub struct Arrival {
     /// The headers, names in lower case.
     pub headers: Vec<(String, String)>,
     /// The body's bytes.
+    #[serde(with = "crate::text")]
     pub body: Vec<u8>,
     /// What the receiver is about to do, written down before it does it.
     pub reply: Reply,
@@ -79,7 +89,7 @@ pub struct Arrival {
 }
 
 /// What a receiver does.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Reply {
     /// Answers with this status.
     Status(u16),
@@ -89,7 +99,7 @@ pub enum Reply {
 }
 
 /// What became of a process.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ProcessLine {
     /// When.
     pub at: i64,
@@ -102,7 +112,7 @@ pub struct ProcessLine {
 }
 
 /// What a process became.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Became {
     /// It was started.
     Started,
@@ -119,7 +129,7 @@ pub enum Became {
 }
 
 /// The rows of one view store.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Views {
     /// Which store, for people.
     pub name: String,
@@ -136,7 +146,7 @@ pub struct Views {
 }
 
 /// An event in a view.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EventRow {
     /// Its id.
     pub id: String,
@@ -153,7 +163,7 @@ pub struct EventRow {
 }
 
 /// What came of accepting an event.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Ending {
     /// It goes to these endpoints, ascending.
     Routed(Vec<String>),
@@ -164,7 +174,7 @@ pub enum Ending {
 }
 
 /// A delivery in a view.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DeliveryRow {
     /// Its id.
     pub id: String,
@@ -197,7 +207,7 @@ pub struct DeliveryRow {
 }
 
 /// An attempt in a view.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AttemptRow {
     /// Its number.
     pub number: u64,
@@ -210,7 +220,7 @@ pub struct AttemptRow {
 }
 
 /// One minute of one endpoint.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MinuteRow {
     /// The endpoint.
     pub endpoint: String,
@@ -227,7 +237,7 @@ pub struct MinuteRow {
 }
 
 /// Where deliveries stand.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Totals {
     /// Deliveries made.
     pub deliveries: u64,
@@ -246,7 +256,7 @@ pub struct Totals {
 }
 
 /// Events that went nowhere.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Undelivered {
     /// Nobody subscribed.
     pub no_route: u64,
@@ -266,6 +276,12 @@ pub struct Limits {
     /// Whether partitions were taken from processes that still held a lease: then sends after an end
     /// are only counted.
     pub leases_hold: bool,
+    /// Whether the history tells of every process that the group took partitions from. Where it does not, a fence of
+    /// another's says it.
+    pub expulsions_are_told: bool,
+    /// How far the clocks of receivers and the log's may lie apart, and what the log is told late, in
+    /// milliseconds: 0 where there is one clock.
+    pub clocks_apart: i64,
     /// Whether the history is over: everything has ended.
     pub settled: bool,
 }
@@ -276,6 +292,8 @@ impl Default for Limits {
             in_flight: 512,
             stale_for: 1_000,
             leases_hold: true,
+            expulsions_are_told: true,
+            clocks_apart: 0,
             settled: true,
         }
     }

@@ -9,6 +9,7 @@ mod fold;
 pub mod history;
 mod read;
 mod rules;
+mod text;
 
 pub use history::{History, Limits, Problem};
 
@@ -17,9 +18,13 @@ use fold::Folded;
 /// Everything in `history` that should not be there, or is missing, in the order of the rules.
 #[must_use]
 pub fn check(history: &History, limits: &Limits) -> Vec<Problem> {
+    let mut of_others = Vec::new();
+    rules::foreign::check(history, &mut of_others);
+    let history = &*rules::foreign::set_aside(history);
     let (folded, mut problems) = Folded::new(history);
+    problems.append(&mut of_others);
     rules::chains::check(&folded, limits, &mut problems);
-    rules::ends::check(&folded, history, &mut problems);
+    rules::ends::check(&folded, history, limits, &mut problems);
     rules::clients::check(&folded, history, &mut problems);
     rules::arrivals::check(&folded, history, limits, &mut problems);
     rules::repeats::check(&folded, history, limits, &mut problems);

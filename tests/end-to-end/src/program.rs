@@ -82,7 +82,8 @@ fn command_of(name: &str, data: &Path, arguments: &[&str]) -> anyhow::Result<Com
         .stdout(Stdio::null())
         .stderr(Stdio::piped())
         .kill_on_drop(true);
-    if let Some(views) = other_views() {
+    let says = |name: &str| arguments.contains(&name);
+    if let Some(views) = other_views().filter(|_| !says("--views")) {
         command.args(["--views", &format!("{views}/{name}")]);
     }
     if let Some(log) = other_log() {
@@ -92,6 +93,31 @@ fn command_of(name: &str, data: &Path, arguments: &[&str]) -> anyhow::Result<Com
         command.args(["--partitions", "4", "--kafka-replication", &replication]);
     }
     Ok(command)
+}
+
+/// Runs another of the program's commands, beside servers that share the topics and tables called `name`, to its
+/// end: what it printed.
+///
+/// # Errors
+/// When it fails, with what it said.
+pub async fn tool(name: &str, data: &Path, arguments: &[&str]) -> anyhow::Result<String> {
+    let mut command = Command::new(program()?);
+    command.env_clear().args(arguments).arg("--data").arg(data);
+    if let Some(log) = other_log() {
+        command.args(["--log", &log, "--kafka-prefix", &format!("{name}.")]);
+    }
+    if let Some(views) = other_views() {
+        command.args(["--views", &format!("{views}/{name}")]);
+    }
+    let ended = command.stdin(Stdio::null()).output().await?;
+    let said = String::from_utf8_lossy(&ended.stderr);
+    let printed = String::from_utf8_lossy(&ended.stdout).into_owned();
+    ensure!(
+        ended.status.success(),
+        "{arguments:?}: {}: {said}{printed}",
+        ended.status
+    );
+    Ok(printed)
 }
 
 /// The log that servers run on where it is not the embedded one: `POSTRIDER_TEST_LOG`, as `--log` has it.
@@ -179,10 +205,24 @@ impl Server {
         self.address
     }
 
+    /// The process's number; `None` once it has ended.
+    #[must_use]
+    pub fn pid(&self) -> Option<u32> {
+        self.child.id()
+    }
+
     /// The last of what it wrote to standard error.
     #[must_use]
     pub fn said(&self) -> String {
         self.said.text()
+    }
+
+    /// The lines in which it has written these words.
+    #[must_use]
+    pub fn lines_with(&self, words: &str) -> Vec<String> {
+        let lines = self.said.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let found = lines.iter().filter(|line| line.contains(words));
+        found.cloned().collect()
     }
 
     /// In how many lines it has written these words.

@@ -22,6 +22,26 @@ pub struct Receiver {
     _listening: JoinSet<()>,
 }
 
+/// Says what a request is answered with, before it is answered.
+pub type Answering = Arc<dyn Fn(&Got) -> Reply + Send + Sync>;
+
+/// How a receiver comes to its answers.
+#[derive(Clone)]
+enum Script {
+    /// The first to the first request, and so on; the last to all further ones.
+    InTurn(Arc<Vec<Reply>>),
+    Asked(Answering),
+}
+
+impl Script {
+    fn reply(&self, number: usize, got: &Got) -> Option<Reply> {
+        match self {
+            Self::InTurn(replies) => replies.get(number).or(replies.last()).cloned(),
+            Self::Asked(answering) => Some(answering(got)),
+        }
+    }
+}
+
 /// What came, in the order in which it was all there.
 #[derive(Clone, Default)]
 struct Journal(Arc<Mutex<Vec<Got>>>);
@@ -52,7 +72,15 @@ impl Receiver {
     /// # Errors
     /// When it can't listen.
     pub async fn start(script: Vec<Reply>) -> anyhow::Result<Self> {
-        Self::start_reading(script, None).await
+        Self::start_reading(in_turn(script)?, None).await
+    }
+
+    /// Answers each request with what `answering` says once it was asked about it.
+    ///
+    /// # Errors
+    /// When it can't listen.
+    pub async fn start_asking(answering: Answering) -> anyhow::Result<Self> {
+        Self::start_reading(Script::Asked(answering), None).await
     }
 
     /// As [`start`](Self::start), reading bodies that slowly: so many bytes, then a pause.
@@ -64,23 +92,22 @@ impl Receiver {
         bytes: usize,
         pause: Duration,
     ) -> anyhow::Result<Self> {
-        Self::start_reading(script, Some((bytes, pause))).await
+        Self::start_reading(in_turn(script)?, Some((bytes, pause))).await
     }
 
     async fn start_reading(
-        script: Vec<Reply>,
+        script: Script,
         slowly: Option<(usize, Duration)>,
     ) -> anyhow::Result<Self> {
-        anyhow::ensure!(!script.is_empty(), "a receiver has something to answer");
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let address = listener.local_addr()?;
         let journal = Journal::default();
-        let (kept, script) = (journal.clone(), Arc::new(script));
+        let kept = journal.clone();
         let mut listening = JoinSet::new();
         listening.spawn(async move {
             let mut met = JoinSet::new();
             while let Ok((stream, _)) = listener.accept().await {
-                met.spawn(meet(stream, Arc::clone(&script), kept.clone(), slowly));
+                met.spawn(meet(stream, script.clone(), kept.clone(), slowly));
                 while met.try_join_next().is_some() {}
             }
         });
@@ -126,18 +153,24 @@ impl Receiver {
     }
 }
 
+fn in_turn(script: Vec<Reply>) -> anyhow::Result<Script> {
+    anyhow::ensure!(!script.is_empty(), "a receiver has something to answer");
+    Ok(Script::InTurn(Arc::new(script)))
+}
+
 /// Meets a connection until either side ends it.
 async fn meet(
     mut stream: TcpStream,
-    script: Arc<Vec<Reply>>,
+    script: Script,
     journal: Journal,
     slowly: Option<(usize, Duration)>,
 ) {
     let mut left = Vec::new();
     while let Ok(Some(got)) = request::read(&mut stream, &mut left, slowly).await {
-        let number = journal.add(got);
-        let reply = script.get(number).or(script.last());
-        let Some(reply) = reply else { return };
+        let number = journal.add(got.clone());
+        let Some(reply) = script.reply(number, &got) else {
+            return;
+        };
         // Whoever doesn't read the answer has ended the connection, and that is his business.
         match reply.give(stream).await {
             Ok(Some(kept)) => stream = kept,

@@ -42,6 +42,8 @@ impl<'a> Accepted<'a> {
 
 /// What the router decided about an offset.
 struct Decision {
+    /// The whole of it.
+    json: Value,
     kind: String,
     first: String,
     first_event: String,
@@ -57,6 +59,12 @@ pub(super) fn fold<'a>(
         let mut firsts = Firsts::default();
         for record in records {
             let place = format!("inbox/{partition}/{}", record.offset);
+            if header(record, "postrider-v").is_none() {
+                let decided = decisions.get(&record.offset);
+                let event = of_producer(record, &place, decided, history, problems);
+                accepted.extend(event.map(|event| (place, event)));
+                continue;
+            }
             let Some(routes) = header(record, "routes").and_then(routes) else {
                 problems.found("log", place, "says no routes that can be read");
                 continue;
@@ -72,6 +80,53 @@ pub(super) fn fold<'a>(
         }
     }
     accepted
+}
+
+/// An event that a Kafka producer wrote, in the plain form or a CloudEvent's binary one: the router's decision says
+/// where it goes. Keys are not judged: what brings none is no repeat.
+fn of_producer<'a>(
+    record: &'a Record,
+    place: &str,
+    decided: Option<&Decision>,
+    history: &'a History,
+    problems: &mut Vec<Problem>,
+) -> Option<Accepted<'a>> {
+    let Some(decided) = decided else {
+        problems.found("I1", place, "was not decided; it never ended");
+        return None;
+    };
+    if decided.kind != "routes" {
+        let what = format!("a producer's, decided to be {:?}", decided.kind);
+        problems.found("I1", place, what);
+        return None;
+    }
+    let to = decided.json.pointer("/routes").map(ToString::to_string);
+    let mut event = Accepted::new(record, to.and_then(|to| routes(&to))?);
+    event.control = count(&decided.json, "/control").unwrap_or_default();
+    if event.event_type.is_empty() {
+        event.event_type = header(record, "event-type").unwrap_or_default();
+    }
+    // What it is called is in the decision, and on each of its routes.
+    let events = of_topic(history, "events").flat_map(|(_, records)| records);
+    let mut routed = events.filter(|route| header(route, "origin") == Some(place));
+    let Some(route) = routed.next() else {
+        problems.found("I1", place, "has a route that is not there; it never ended");
+        return None;
+    };
+    event.id = header(route, "ce_id").unwrap_or_default();
+    event.tenant = header(route, "tenant").unwrap_or_default();
+    let said = (
+        text(&decided.json, "/event"),
+        text(&decided.json, "/tenant"),
+    );
+    if said != (event.id, event.tenant) {
+        problems.found(
+            "log",
+            place,
+            format!("is routed as {}, not {said:?}", event.id),
+        );
+    }
+    Some(event)
 }
 
 fn routes(text: &str) -> Option<Vec<(String, u32)>> {
@@ -114,6 +169,7 @@ fn decisions(
                 kind: text(&json, "/kind").to_owned(),
                 first: text(&json, "/first").to_owned(),
                 first_event: text(&json, "/first_event").to_owned(),
+                json,
             },
         );
     }

@@ -61,6 +61,8 @@ fn one(
 ) {
     let number = number(arrival);
     let at = arrival.at;
+    // By whichever clock it is late.
+    let latest = at + limits.clocks_apart;
     let mut wrong = |rule, what: String| {
         let about = format!("{} attempt {number} at {at}", delivery.id);
         problems.found(rule, about, what);
@@ -70,26 +72,27 @@ fn one(
     }
     let known = folded
         .endpoints
-        .between(delivery.endpoint, at - limits.stale_for, at);
+        .between(delivery.endpoint, at - limits.stale_for, latest);
     let may_go = |v: &&&crate::fold::Version| v.url == arrival.url && v.is_active && !v.is_paused;
     if !known.iter().any(|version| may_go(&version)) {
         wrong("I6", format!("{} may not be dialled now", arrival.url));
     }
-    if delivery.not_before.is_some_and(|due| at < due) || at < delivery.input_at {
+    if delivery.not_before.is_some_and(|due| latest < due) || latest < delivery.input_at {
         wrong("I6", "before it may begin".to_owned());
     }
     if number != 1 {
         let due = due(folded, &delivery.id, number);
-        if due.is_none_or(|due| at < due) {
+        if due.is_none_or(|due| latest < due) {
             wrong("I6", format!("before its due time, {due:?}"));
         }
     }
     if !limits.leases_hold {
         return;
     }
-    let later = folded
-        .outcomes_of(&delivery.id)
-        .find(|o| o.at < at && (o.kind.is_end() || o.number().is_some_and(|n| n >= number)));
+    let later = folded.outcomes_of(&delivery.id).find(|o| {
+        o.at < at - limits.clocks_apart
+            && (o.kind.is_end() || o.number().is_some_and(|n| n >= number))
+    });
     if let Some(later) = later {
         wrong("I6", format!("after {}, of {}", later.place, later.at));
     }

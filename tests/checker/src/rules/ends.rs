@@ -4,10 +4,15 @@ use serde_json::Value;
 
 use super::arrivals::{Attempts, attempts};
 use crate::fold::{Delivery, Folded, Kind, Outcome, Version};
-use crate::history::{Found, History, Problem};
+use crate::history::{Found, History, Limits, Problem};
 use crate::read::{count, text, time};
 
-pub(crate) fn check(folded: &Folded<'_>, history: &History, problems: &mut Vec<Problem>) {
+pub(crate) fn check(
+    folded: &Folded<'_>,
+    history: &History,
+    limits: &Limits,
+    problems: &mut Vec<Problem>,
+) {
     let attempts = attempts(history);
     for delivery in folded.deliveries.values() {
         for outcome in folded.outcomes_of(&delivery.id) {
@@ -16,7 +21,7 @@ pub(crate) fn check(folded: &Folded<'_>, history: &History, problems: &mut Vec<P
                     .endpoints
                     .between(delivery.endpoint, delivery.accepted_at, outcome.at);
             let what = wrong(delivery, outcome, &versions);
-            if let Some(what) = what.or_else(|| too_soon(outcome, &versions, &attempts)) {
+            if let Some(what) = what.or_else(|| too_soon(outcome, &versions, &attempts, limits)) {
                 problems.found("I1", &outcome.place, what);
             }
         }
@@ -89,6 +94,7 @@ fn too_soon(
     outcome: &Outcome<'_>,
     versions: &[&Version],
     attempts: &Attempts<'_>,
+    limits: &Limits,
 ) -> Option<String> {
     let Kind::Retry {
         due,
@@ -112,5 +118,5 @@ fn too_soon(
         .first()?
         .at;
     let what = format!("is due at {due}, {least} ms after an attempt that arrived at {arrived}");
-    (*due < arrived + least).then_some(what)
+    (*due + limits.clocks_apart < arrived + least).then_some(what)
 }

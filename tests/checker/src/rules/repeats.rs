@@ -22,22 +22,28 @@ pub(crate) fn check(
         };
         for pair in arrivals.windows(2) {
             let [first, again] = pair else { continue };
+            let when = first.at - limits.clocks_apart..=again.at + limits.clocks_apart;
             let fences = folded.fences.get(&delivery.partition);
             let between: Vec<_> = fences
                 .into_iter()
                 .flatten()
-                .filter(|fence| (first.at..=again.at).contains(&fence.at))
+                .filter(|fence| when.contains(&fence.at))
                 .collect();
             let of_others = between.iter().find(|fence| {
                 let life = life_of(&fence.owner, fence.at, history);
                 life.is_some() && life != first.life
             });
             let about = format!("{} attempt {number}", delivery.id);
-            let when = format!("at {} and at {}", first.at, again.at);
+            let twice = format!("at {} and at {}", first.at, again.at);
+            let is_told = limits.expulsions_are_told || of_others.is_none();
             match of_others.or_else(|| between.last()) {
-                None => problems.found("I3", about, format!("{when}, with one owner")),
-                Some(_) if !was_interrupted(first, again, history) => {
-                    problems.found("I3", about, format!("{when}, by a process that knew of it"));
+                None => problems.found("I3", about, format!("{twice}, with one owner")),
+                Some(_) if is_told && !was_interrupted(first, again, history) => {
+                    problems.found(
+                        "I3",
+                        about,
+                        format!("{twice}, by a process that knew of it"),
+                    );
                 }
                 Some(fence) => {
                     *repeated

@@ -1,6 +1,7 @@
 //! Reading a request as it comes, without anybody's HTTP code between.
 
 use std::io;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -14,6 +15,8 @@ use tokio::time::{Instant, sleep};
 pub struct Got {
     /// When all of it was there.
     pub at: Instant,
+    /// Who sent it.
+    pub from: SocketAddr,
     /// The request line.
     pub line: String,
     /// The headers, names in lower case.
@@ -67,6 +70,7 @@ pub(super) async fn read(
     let body = Bytes::from(left.drain(..length).collect::<Vec<_>>());
     Ok(Some(Got {
         at: Instant::now(),
+        from: stream.peer_addr()?,
         line,
         headers,
         body,

@@ -1,16 +1,14 @@
 //! Each role a process of its own, two of each: instances come, are killed, freeze and wake, and on three
 //! brokers each in turn is killed and comes back.
 
-use std::path::PathBuf;
-
 use end_to_end::api::Api;
-use end_to_end::program::{Server, brokers, name_of, other_log, other_views};
+use end_to_end::cluster::Cluster;
+use end_to_end::program::{Server, brokers, other_log, other_views};
 use end_to_end::receiver::{Receiver, Reply};
 use end_to_end::services::services;
 use end_to_end::until::until;
 use http::Method;
 use serde_json::{Value, json};
-use tempfile::TempDir;
 
 use crate::kills::number;
 use crate::load::Load;
@@ -21,47 +19,6 @@ const IN_FLIGHT: usize = 16;
 
 /// The pause after each event of a producer's: seven processes, brokers and a store leave two cores little.
 const PAUSE: std::time::Duration = std::time::Duration::from_millis(30);
-
-/// Processes that share a log and views.
-struct Cluster {
-    name: String,
-    folder: TempDir,
-}
-
-impl Cluster {
-    fn new() -> Self {
-        let folder = TempDir::new().unwrap();
-        Self {
-            name: name_of(folder.path()),
-            folder,
-        }
-    }
-
-    fn data(&self, instance: &str) -> PathBuf {
-        self.folder.path().join(instance)
-    }
-
-    /// Starts an instance, or starts it again. The first one makes the key that all use.
-    async fn start(&self, instance: &str, roles: &[&str]) -> Server {
-        let key = self.data("key");
-        let key = key.display().to_string();
-        let in_flight = IN_FLIGHT.to_string();
-        let mut arguments = vec!["--instance", instance, "--concurrency", &in_flight];
-        for role in roles {
-            arguments.extend(["--role", role]);
-        }
-        if instance != "a" {
-            arguments.extend(["--secret-key-file", &key]);
-        }
-        let server = Server::join(&self.name, &self.data(instance), &arguments).await;
-        let server = server.unwrap();
-        if instance == "a" {
-            std::fs::copy(self.data("a").join("secret.key"), key).unwrap();
-        }
-        server.ready().await.unwrap();
-        server
-    }
-}
 
 /// How often a server has said that a partition is its own.
 fn taken(server: &Server) -> usize {
@@ -89,14 +46,14 @@ async fn roles_apart_lose_nothing() {
     }
     let rounds = number("FREEZES", 5);
     let breaks = brokers() == 3;
-    let cluster = Cluster::new();
+    let cluster = Cluster::new(&["--concurrency", &IN_FLIGHT.to_string()]).unwrap();
     let front = ["api", "ingest"];
-    let a = cluster.start("a", &front).await;
-    let b = cluster.start("b", &front).await;
-    let _folding = cluster.start("p1", &["projections"]).await;
-    let mut other_folding = cluster.start("p2", &["projections"]).await;
-    let mut first = cluster.start("d1", &["dispatcher"]).await;
-    let second = cluster.start("d2", &["dispatcher"]).await;
+    let a = cluster.start("a", &front).await.unwrap();
+    let b = cluster.start("b", &front).await.unwrap();
+    let _folding = cluster.start("p1", &["projections"]).await.unwrap();
+    let mut other_folding = cluster.start("p2", &["projections"]).await.unwrap();
+    let mut first = cluster.start("d1", &["dispatcher"]).await.unwrap();
+    let second = cluster.start("d2", &["dispatcher"]).await.unwrap();
     known_at_once(Api(a.address()), Api(b.address())).await;
 
     let mut load = Load::new(Api(a.address())).await;
@@ -130,9 +87,9 @@ async fn roles_apart_lose_nothing() {
             load.more(20).await;
             first.kill().await.unwrap();
             other_folding.kill().await.unwrap();
-            let again = cluster.start("d1", &["dispatcher"]).await;
-            let folding_again = cluster.start("p2", &["projections"]).await;
-            let third = cluster.start("d3", &["dispatcher"]).await;
+            let again = cluster.start("d1", &["dispatcher"]).await.unwrap();
+            let folding_again = cluster.start("p2", &["projections"]).await.unwrap();
+            let third = cluster.start("d3", &["dispatcher"]).await.unwrap();
             load.more(20).await;
             let (status, said) = third.terminate(SOON).await.unwrap();
             assert_eq!(status.code(), Some(0), "{said}");

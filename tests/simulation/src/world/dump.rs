@@ -5,7 +5,7 @@ use checker::history::{
 };
 use domain::time::Timestamp;
 use eventlog_port::{EventLog, ReadLimit, TopicPartition};
-use projections_port::{DeliveryState, Row, ViewWriter};
+use projections_port::{DeliveryState, Row, ViewError, ViewWriter};
 use serde_json::{Value, to_value};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -52,16 +52,19 @@ fn record(record: eventlog_port::Record) -> Record {
 }
 
 /// Every row of `store`.
-pub async fn views(name: &str, store: &dyn ViewWriter) -> Views {
+///
+/// # Errors
+/// When the store can't be read.
+pub async fn views(name: &str, store: &dyn ViewWriter) -> Result<Views, ViewError> {
     let mut views = Views {
         name: name.to_owned(),
         ..Views::default()
     };
     let mut after = None;
     loop {
-        let rows = store.dump(after.as_ref(), 1_000).await.unwrap_or_default();
+        let rows = store.dump(after.as_ref(), 1_000).await?;
         let Some(last) = rows.last() else {
-            return views;
+            return Ok(views);
         };
         after = Some(last.key());
         for row in rows {

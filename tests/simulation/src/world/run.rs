@@ -248,12 +248,14 @@ async fn settle(world: &Arc<World>, asking: &mut JoinSet<()>) -> Vec<Problem> {
 
 async fn history(world: &World) -> History {
     let partitions = dump::log(&*world.log).await;
-    let views = vec![dump::views("live", &*world.views).await];
+    let views = dump::views("live", &*world.views).await;
+    let views = vec![views.expect("what is in memory can be read")];
     History {
         partitions,
         requests: world.requests.lock().clone(),
         arrivals: world.receivers.journal(),
         processes: world.processes.lock().clone(),
         views,
+        ..History::default()
     }
 }

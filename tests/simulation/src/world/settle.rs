@@ -40,6 +40,12 @@ impl Rest {
                 }
             }
         }
+        self.left()
+    }
+
+    /// How many deliveries have yet to end, as far as was read.
+    #[must_use]
+    pub fn left(&self) -> usize {
         let is_open = |(acceptance, endpoint): &&(String, String)| {
             !self.repeats.contains(acceptance)
                 && !self.ended.contains(&(acceptance.clone(), endpoint.clone()))
@@ -47,7 +53,8 @@ impl Rest {
         self.owed.iter().filter(is_open).count()
     }
 
-    fn take(&mut self, topic: &str, partition: u32, record: &Record) {
+    /// Takes in a record.
+    pub fn take(&mut self, topic: &str, partition: u32, record: &Record) {
         let place = format!("{topic}/{partition}/{}", record.offset);
         let key = text(record.key.as_deref());
         match topic {

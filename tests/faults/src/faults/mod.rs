@@ -1,0 +1,193 @@
+//! What is done to a world.
+
+mod brokers;
+mod poison;
+mod processes;
+mod retention;
+mod views;
+
+use anyhow::Context as _;
+use clap::ValueEnum;
+use end_to_end::program::other_views;
+
+use crate::play::{Options, told};
+use crate::proxy::Proxy;
+use crate::verdict;
+use crate::world::World;
+
+pub use poison::KEY as POISON;
+
+/// A fault. The numbers are those of the list of faults that the system is built against.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Fault {
+    /// None: the load alone
+    Load,
+    /// 1: processes that take events are killed with requests on them
+    IngestKilled,
+    /// 2: a dispatcher is killed between a good answer and its record
+    DispatcherKilled,
+    /// 3: a dispatcher is stopped past its session, and goes on
+    DispatcherFrozen,
+    /// 4: the brokers stand still, or are down
+    BrokersStopped,
+    /// 5: three brokers are killed in turn, then all at once
+    BrokersKilled,
+    /// 6: a broker of three loses what it has not flushed
+    PowerCut,
+    /// 11: others write what nobody can read into every topic, and a newer program its version
+    Poison,
+    /// 12: the group is balanced anew every five seconds
+    Rebalances,
+    /// 13: the store of the views is down, then slow
+    ViewsAway,
+    /// 14: who folds is killed; the views are made anew
+    ProjectorKilled,
+    /// 27: retention passes what nobody has read
+    Retention,
+}
+
+/// What was done.
+#[derive(Clone, Debug, Default)]
+pub struct Played {
+    /// What was seen.
+    pub seen: String,
+    /// How often a process may have lost what it had on the wire.
+    pub stops: usize,
+}
+
+/// What there is around a world while a fault is played.
+#[derive(Default)]
+pub struct Around {
+    proxy: Option<Proxy>,
+}
+
+impl Fault {
+    /// Its name at the command line.
+    #[must_use]
+    pub fn name(self) -> String {
+        let value = self.to_possible_value();
+        value.map_or_else(String::new, |value| value.get_name().to_owned())
+    }
+
+    /// Its name in a table.
+    #[must_use]
+    pub const fn title(self) -> &'static str {
+        match self {
+            Self::Load => "none",
+            Self::IngestKilled => "1: ingest killed with requests on it",
+            Self::DispatcherKilled => "2: a dispatcher killed after the 2xx, before its record",
+            Self::DispatcherFrozen => "3: a dispatcher stopped past its session, woken",
+            Self::BrokersStopped => "4: the broker stopped, killed in every other round",
+            Self::BrokersKilled => "5: each of three brokers killed, then all of them",
+            Self::PowerCut => "6: one of three brokers loses what it has not flushed",
+            Self::Poison => "11: poison in every topic",
+            Self::Rebalances => "12: a rebalance every 5 s",
+            Self::ViewsAway => "13: the views' store down, then slow",
+            Self::ProjectorKilled => "14: who folds killed; views made anew",
+            Self::Retention => "27: retention passes what nobody has read",
+        }
+    }
+
+    /// How often it is played where nothing else is said.
+    #[must_use]
+    pub const fn rounds(self) -> u64 {
+        match self {
+            Self::Load | Self::BrokersKilled | Self::ViewsAway | Self::Retention => 1,
+            Self::BrokersStopped => 2,
+            Self::PowerCut | Self::Poison => 3,
+            Self::Rebalances => 12,
+            Self::DispatcherKilled | Self::DispatcherFrozen => 10,
+            Self::IngestKilled | Self::ProjectorKilled => 20,
+        }
+    }
+
+    /// On how many brokers it is to be played.
+    #[must_use]
+    pub const fn nodes(self) -> usize {
+        match self {
+            Self::BrokersKilled | Self::PowerCut => 3,
+            Self::Load
+            | Self::IngestKilled
+            | Self::DispatcherKilled
+            | Self::DispatcherFrozen
+            | Self::BrokersStopped
+            | Self::Poison
+            | Self::Rebalances
+            | Self::ViewsAway
+            | Self::ProjectorKilled
+            | Self::Retention => 1,
+        }
+    }
+
+    /// What has to be there before the world is; and where processes find the views by it.
+    ///
+    /// # Errors
+    /// When it can't be had.
+    pub async fn prepare(self) -> anyhow::Result<(Around, Option<String>)> {
+        if self != Self::ViewsAway {
+            return Ok((Around::default(), None));
+        }
+        let views = other_views().context("POSTRIDER_TEST_VIEWS names no views")?;
+        let upstream = views.strip_prefix("cql://").context("not in CQL")?;
+        let proxy = Proxy::start(upstream).await?;
+        let through = format!("cql://{}", proxy.address);
+        Ok((Around { proxy: Some(proxy) }, Some(through)))
+    }
+
+    /// Plays it, and heals what it broke.
+    ///
+    /// # Errors
+    /// When something that must happen does not.
+    pub async fn play(
+        self,
+        world: &mut World,
+        around: &Around,
+        options: &Options,
+    ) -> anyhow::Result<Played> {
+        let (rounds, lasts) = (options.rounds, options.lasts);
+        match self {
+            Self::Load | Self::Retention => {
+                // The load's own length.
+                tokio::time::sleep(lasts).await;
+                Ok(Played {
+                    seen: told(world),
+                    stops: 0,
+                })
+            }
+            Self::IngestKilled => processes::ingest_killed(world, rounds).await,
+            Self::DispatcherKilled => processes::dispatcher_killed(world, rounds).await,
+            Self::DispatcherFrozen => processes::dispatcher_frozen(world, rounds).await,
+            Self::BrokersStopped => brokers::stopped(world, rounds, lasts).await,
+            Self::BrokersKilled => brokers::killed(world, rounds, lasts).await,
+            Self::PowerCut => brokers::power_cut(world, rounds).await,
+            Self::Poison => poison::written(world, rounds).await,
+            Self::Rebalances => processes::rebalances(world, rounds).await,
+            Self::ViewsAway => {
+                let proxy = around.proxy.as_ref().context("it was started")?;
+                views::away(world, proxy, options).await
+            }
+            Self::ProjectorKilled => views::projector_killed(world, options).await,
+        }
+    }
+
+    /// What can only be done once all has been judged; more that was seen.
+    ///
+    /// # Errors
+    /// When something that must happen does not.
+    pub async fn afterwards(self, world: &mut World) -> anyhow::Result<String> {
+        match self {
+            Self::IngestKilled => processes::keys(world),
+            Self::Poison => poison::newer_version(world).await,
+            Self::ProjectorKilled => views::made_anew(world, &verdict::limits()).await,
+            Self::Retention => retention::passes(world).await,
+            Self::Load
+            | Self::DispatcherKilled
+            | Self::DispatcherFrozen
+            | Self::BrokersStopped
+            | Self::BrokersKilled
+            | Self::PowerCut
+            | Self::Rebalances
+            | Self::ViewsAway => Ok(String::new()),
+        }
+    }
+}

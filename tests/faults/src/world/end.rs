@@ -1,0 +1,82 @@
+//! Until everything has ended, and what there is to read then.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use checker::history::Record;
+use end_to_end::until::until;
+use serde_json::Value;
+use tokio::time::Instant;
+
+use super::World;
+use crate::faults::POISON;
+use crate::journal::Line;
+
+/// Whether nobody else has written it.
+fn is_ours(record: &Record) -> bool {
+    record.key.as_deref() != Some(POISON.as_bytes())
+}
+
+impl World {
+    /// Ends the clients, and waits until everything accepted has ended. How long that took since they did.
+    ///
+    /// # Errors
+    /// When it does not within that time.
+    pub async fn settle(&mut self, within: Duration) -> anyhow::Result<Duration> {
+        self.load.end().await?;
+        let begun = Instant::now();
+        let (brokers, settled) = (&mut self.brokers, &mut self.settled);
+        until("everything accepted has ended", within, async || {
+            let new = tokio::task::block_in_place(|| brokers.read_on())?;
+            for (topic, partition, record) in new.iter().filter(|(_, _, record)| is_ours(record)) {
+                settled.take(topic, *partition, record);
+            }
+            Ok(match settled.left() {
+                0 => Ok(()),
+                left => Err(format!("{left} have not")),
+            })
+        })
+        .await?;
+        Ok(begun.elapsed())
+    }
+
+    /// Dumps the log and the views anew into the journal.
+    ///
+    /// # Errors
+    /// When either can't be read.
+    pub async fn dump(&mut self) -> anyhow::Result<()> {
+        self.journal.forget_dumps()?;
+        tokio::task::block_in_place(|| self.brokers.read_on())?;
+        for ((topic, partition), records) in self.brokers.records() {
+            for record in records {
+                let line = Line::Record(topic.clone(), *partition, record.clone());
+                self.journal.write(&line)?;
+            }
+        }
+        let views = crate::views::dump("live", self.cluster.name()).await?;
+        self.journal.write(&Line::Views(views))
+    }
+
+    /// The endpoints with the partition of each, as the log has it.
+    ///
+    /// # Errors
+    /// When the log has not.
+    pub fn placed(&self) -> anyhow::Result<Vec<(String, u64)>> {
+        let control = self.brokers.records().get(&("control".to_owned(), 0));
+        let mut placed = BTreeMap::new();
+        for record in control.into_iter().flatten() {
+            let value = record.value.as_deref().unwrap_or_default();
+            let fact: Value = serde_json::from_slice(value).unwrap_or_default();
+            if let (Some(id), Some(partition)) = (fact["id"].as_str(), fact["partition"].as_u64()) {
+                placed.insert(id.to_owned(), partition);
+            }
+        }
+        let of = |(_, id): &(&str, String)| {
+            let partition = placed.get(id);
+            Some((id.clone(), *partition?))
+        };
+        let found: Option<Vec<_>> = self.endpoints.iter().map(of).collect();
+        found.context("an endpoint that the log doesn't know")
+    }
+}
