@@ -100,7 +100,8 @@ async fn run(command: Command) -> anyhow::Result<bool> {
                     seed,
                     folder: folder.clone(),
                 };
-                let row = play(fault, &options).await;
+                // On the heap: how it is laid out is more than the compiler works out at once.
+                let row = Box::pin(play(fault, &options)).await;
                 is_good &= row.wrong.is_empty();
                 println!("{row}");
                 for wrong in &row.wrong {
