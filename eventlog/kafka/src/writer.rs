@@ -23,9 +23,10 @@ use crate::writer_target::Target;
 
 /// How long the thread sleeps while nothing is in flight; an append wakes it.
 const IDLE: Duration = Duration::from_millis(250);
-/// How long it waits for answers before it hands out those it has. Longer while none come.
-const SLICE: Duration = Duration::from_millis(1);
-const LONGEST_SLICE: Duration = Duration::from_millis(8);
+/// How long it waits before it looks for answers again, once there are none; longer while none come. The driver's own
+/// wait is of no use: below a millisecond it goes round without waiting.
+const PAUSE: Duration = Duration::from_micros(200);
+const LONGEST_PAUSE: Duration = Duration::from_millis(2);
 
 /// Most appends in flight: a slab's numbers must fit a ticket, and memory its purpose.
 const MAX_IN_FLIGHT: u32 = 1_000_000;
@@ -275,18 +276,18 @@ const fn refusal(gate: &Gate) -> Option<AppendError> {
 /// The writer's thread: collects answers until the writer is gone and every append is answered. It
 /// holds the producer longest, so that nobody else waits for the producer's end.
 fn collect_answers(shared: &Shared, producer: Arc<OwnProducer>) {
-    let mut slice = SLICE;
+    let mut pause = PAUSE;
     loop {
         if shared.in_flight.load(Ordering::SeqCst) > 0 {
             let before = shared.answered.load(Ordering::Relaxed);
-            producer.poll(slice);
+            producer.poll(Duration::ZERO);
             shared.answer();
-            let none = shared.answered.load(Ordering::Relaxed) == before;
-            slice = if none {
-                LONGEST_SLICE.min(slice * 2)
+            if shared.answered.load(Ordering::Relaxed) == before {
+                std::thread::park_timeout(pause);
+                pause = LONGEST_PAUSE.min(pause * 2);
             } else {
-                SLICE
-            };
+                pause = PAUSE;
+            }
         } else if shared.dropped.load(Ordering::SeqCst) {
             break;
         } else {
@@ -296,7 +297,7 @@ fn collect_answers(shared: &Shared, producer: Arc<OwnProducer>) {
     }
     // The writer may be dropping its own handle at this moment; the last one ends the producer.
     while Arc::strong_count(&producer) > 1 {
-        std::thread::park_timeout(SLICE);
+        std::thread::park_timeout(PAUSE);
     }
     drop(producer);
 }

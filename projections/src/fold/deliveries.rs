@@ -134,14 +134,16 @@ impl Deliveries {
     }
 
     fn sought(&self, facts: &[Fact]) -> Vec<Sought> {
-        let mut sought = BTreeMap::new();
+        let mut sought: BTreeMap<_, Sought> = BTreeMap::new();
         let mut new = BTreeSet::new();
         let mut seek = |id, said: Option<&Said>, new: &BTreeSet<DeliveryId>| {
             if self.rows.contains_key(&id) || new.contains(&id) {
                 return;
             }
             let at = said.map(|said| (said.row.tenant.clone(), said.row.cursor()));
-            sought.entry(id).or_insert(Sought { id, at });
+            // A start doesn't say where; what came of it may, in the same turn.
+            let known = sought.entry(id).or_insert(Sought { id, at: None });
+            known.at = known.at.take().or(at);
         };
         for fact in facts {
             match fact {
