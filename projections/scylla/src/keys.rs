@@ -43,10 +43,11 @@ impl ScyllaKeys {
         ttl: Option<u32>,
     ) -> Result<Self, ViewError> {
         let noted = meta.get(&cql, TTL).await?;
-        let ttl = ttl.map(i64::from).or(noted).unwrap_or(0);
-        if noted != Some(ttl) {
-            meta.put(&cql, TTL, ttl, micros(&*clock)).await?;
+        let said = ttl.map(i64::from);
+        if let Some(said) = said.filter(|said| noted != Some(*said)) {
+            meta.put(&cql, TTL, said, micros(&*clock)).await?;
         }
+        let ttl = said.or(noted).unwrap_or(0);
         let expired = meta.get(&cql, EXPIRED).await?;
         let put = format!(
             "UPDATE {keyspace}.keys USING TTL {ttl} AND TIMESTAMP ? SET value = ? \

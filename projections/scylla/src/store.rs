@@ -198,6 +198,7 @@ async fn prepare(
     tables::define(cql, &config.keyspace, config.replication).await?;
     let meta = Meta::open(cql, &config.keyspace).await?;
     let now = micros(&**clock);
+    let known = i64::try_from(tables::VERSION).unwrap_or(i64::MAX);
     // Read first: who migrates writes its target before it lets that count.
     let counts = meta.get(cql, GENERATION).await?;
     let version = meta.get(cql, VERSION).await?;
@@ -206,19 +207,19 @@ async fn prepare(
         return Ok((meta, Err(version.unsigned_abs())));
     }
     let generation = match counts {
-        Some(counts) if version.map(i64::unsigned_abs) != Some(tables::VERSION) => {
-            migrate(cql, config, &meta, counts, now).await?
+        Some(counts) if version != Some(known) => {
+            let target = migrate(cql, config, &meta, counts, now).await?;
+            meta.put(cql, VERSION, known, now).await?;
+            target
         }
         Some(counts) => counts,
         None => {
+            // The version first: rows that count without one are an older program's.
+            meta.put(cql, VERSION, known, now).await?;
             meta.put(cql, GENERATION, 1, now).await?;
             1
         }
     };
-    let known = i64::try_from(tables::VERSION).unwrap_or(i64::MAX);
-    if version != Some(known) {
-        meta.put(cql, VERSION, known, now).await?;
-    }
     drop_before(cql, &meta, &config.keyspace, generation, now).await?;
     // Both who start at once make the same tables.
     let generation = Generation::open(cql, &config.keyspace, generation).await?;
