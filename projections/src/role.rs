@@ -8,6 +8,7 @@ use domain::time::Clock;
 use eventlog_port::{EventLog, GroupError, GroupEvent, GroupSpec, Member, TopicError};
 use parking_lot::Mutex;
 use projections_port::ViewWriter;
+use projections_port::row::minute_of;
 use prometheus_client::registry::Registry;
 use schemas::topics::Topic;
 use tokio::sync::Semaphore;
@@ -284,7 +285,8 @@ impl Role {
         };
         loop {
             tokio::time::sleep(self.config.sweep_every).await;
-            let before = self.clock.now().saturating_sub(retention);
+            // Whole minutes: stores forget what they keep by the minute all at once.
+            let before = minute_of(self.clock.now().saturating_sub(retention));
             loop {
                 match self.shared.views.expire(before, SWEPT_AT_ONCE).await {
                     Ok(true) => tokio::task::yield_now().await,

@@ -103,6 +103,27 @@ pub(crate) async fn owners(
     }
 }
 
+/// The listed buckets that may have something of before `before`, the oldest first.
+pub(crate) async fn listed(
+    reading: Reading<'_>,
+    table: Table,
+    owner: &[u8],
+    before: Timestamp,
+) -> Result<Vec<i64>, ViewError> {
+    let values = (
+        table.code(),
+        owner,
+        i64::MIN,
+        table.bucket(before),
+        1_000_i32,
+    );
+    let rows: Vec<(i64,)> = reading
+        .cql
+        .rows(&reading.generation.buckets_up, values)
+        .await?;
+    Ok(rows.into_iter().map(|(bucket,)| bucket).collect())
+}
+
 impl Search<'_> {
     /// Looks through deliveries, then events.
     pub(crate) async fn run(&mut self) -> Result<(), ViewError> {
@@ -120,7 +141,7 @@ impl Search<'_> {
     async fn look(&mut self, table: Table, owner: Vec<u8>) -> Result<(), ViewError> {
         let tenant = key::tenant_of(&owner)?;
         let end = row_key(&Cursor::first_at(self.before));
-        let buckets = self.buckets(table, &owner).await?;
+        let buckets = listed(self.reading, table, &owner, self.before).await?;
         for bucket in buckets {
             let place = (table.code().unsigned_abs(), owner.clone(), bucket);
             let from = self.forgotten.lock().get(&place).cloned();
@@ -147,15 +168,6 @@ impl Search<'_> {
             }
         }
         Ok(())
-    }
-
-    /// The listed buckets that may have something old.
-    async fn buckets(&self, table: Table, owner: &[u8]) -> Result<Vec<i64>, ViewError> {
-        let last = table.bucket(self.before);
-        let values = (table.code(), owner, i64::MIN, last, 1_000_i32);
-        let statement = &self.reading.generation.buckets_up;
-        let rows: Vec<(i64,)> = self.reading.cql.rows(statement, values).await?;
-        Ok(rows.into_iter().map(|(bucket,)| bucket).collect())
     }
 
     fn take(&mut self, table: Table, tenant: &TenantId, row: Stored) -> Result<(), ViewError> {

@@ -202,20 +202,7 @@ impl Epochs {
 }
 
 impl Reading<'_> {
-    /// Value and routes of one row.
-    async fn one(
-        &self,
-        table: Table,
-        owner: &[u8],
-        bucket: i64,
-        key: &[u8],
-    ) -> Result<Values, ViewError> {
-        let statement = &self.generation.of(table).one;
-        let rows: Vec<Values> = self.cql.rows(statement, (owner, bucket, key)).await?;
-        Ok(rows.into_iter().next().unwrap_or_default())
-    }
-
-    /// The value of a row in the only bucket of its owner.
+    /// The value of one row.
     pub(crate) async fn single(
         &self,
         table: Table,
@@ -223,7 +210,9 @@ impl Reading<'_> {
         bucket: i64,
         key: &[u8],
     ) -> Result<Option<Vec<u8>>, ViewError> {
-        Ok(self.one(table, owner, bucket, key).await?.0)
+        let statement = &self.generation.of(table).one;
+        let rows: Vec<(Option<Vec<u8>>,)> = self.cql.rows(statement, (owner, bucket, key)).await?;
+        Ok(rows.into_iter().next().and_then(|(value,)| value))
     }
 
     /// Value and routes of each row wanted, in the order asked; those of one partition are asked for together.

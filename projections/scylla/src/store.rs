@@ -221,7 +221,6 @@ async fn prepare(
         }
     };
     drop_before(cql, &meta, &config.keyspace, generation, now).await?;
-    // Both who start at once make the same tables.
     let generation = Generation::open(cql, &config.keyspace, generation).await?;
     Ok((meta, Ok(generation)))
 }

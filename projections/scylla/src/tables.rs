@@ -397,7 +397,7 @@ async fn of_table(cql: &Cql, name: &str) -> Result<OfTable, ViewError> {
         drop: cql.prepare(drop("value")).await?,
         drop_routed: cql.prepare(drop("routed")).await?,
         one: cql
-            .prepare(format!("SELECT value, routed FROM {name} WHERE {of}"))
+            .prepare(format!("SELECT value FROM {name} WHERE {of}"))
             .await?,
         some: cql
             .prepare(format!(

@@ -9,7 +9,7 @@ use projections_port::encoding::{key, state};
 use super::{ScyllaViews, Slot};
 use crate::claim::{Claim, EXPIRED, Owned, Turn, micros};
 use crate::cql::together;
-use crate::expire::{Old, Search, owners};
+use crate::expire::{Old, Search, listed, owners};
 use crate::op::Kind;
 use crate::read::Along;
 use crate::tables::{Generation, Table};
@@ -110,30 +110,26 @@ impl ScyllaViews {
         let now = micros(&*self.clock);
         let mut gone = 0;
         for owner in owners(reading, Table::Minutes, &[0]).await? {
-            let mut along = Along::from(reading, Table::Minutes, owner.clone(), vec![0], i64::MIN);
-            let Some(rows) = along.next().await? else {
-                continue;
-            };
-            let minutes = rows.into_iter().filter_map(|(key, ..)| {
-                let minute = key::time_of(key.as_slice().try_into().ok()?);
-                (minute < before).then(|| (Table::Minutes.bucket(minute), key))
-            });
-            let minutes: Vec<_> = minutes.take(limit - gone).collect();
-            gone += minutes.len();
-            let buckets: BTreeSet<i64> = minutes.iter().map(|(bucket, _)| *bucket).collect();
-            let dropping = minutes.iter().map(|(bucket, key)| {
-                let values = (now, &owner, *bucket, key);
-                self.cql.run(drop, values)
-            });
-            together(dropping.collect()).await?;
-            for bucket in buckets {
+            for bucket in listed(reading, Table::Minutes, &owner, before).await? {
+                let rows = Along::first_of(reading, Table::Minutes, &owner, bucket, None).await?;
+                let minutes = rows.into_iter().filter_map(|(key, ..)| {
+                    let minute = key::time_of(key.as_slice().try_into().ok()?);
+                    (minute < before).then_some(key)
+                });
+                let minutes: Vec<_> = minutes.take(limit - gone).collect();
+                gone += minutes.len();
+                let dropping = minutes
+                    .iter()
+                    .map(|key| self.cql.run(drop, (now, &owner, bucket, key)));
+                together(dropping.collect()).await?;
+                // Its last minutes may have gone in an earlier sweep.
                 if Table::Minutes.end_of(bucket) <= before {
                     self.unlist_empty(generation, Table::Minutes, &owner, bucket)
                         .await?;
                 }
-            }
-            if gone == limit {
-                break;
+                if gone == limit {
+                    return Ok(gone);
+                }
             }
         }
         Ok(gone)
