@@ -23,7 +23,7 @@ pub(super) async fn hyper(receiver: &Arc<Receiver>, args: &BenchArgs) -> Result<
         path: "/hook",
         headers: headers()?,
         answer: StatusCode::OK,
-        body: Template::new("", args.payload, ""),
+        bodies: [Template::new("", args.payload, "")].into(),
         events: args.deliveries,
         connections: args.connections,
     };

@@ -13,7 +13,7 @@ use super::report::Latencies;
 use super::subject::Subject;
 use crate::cli::{BenchArgs, BenchScenario};
 
-/// The event type of everything that is sent.
+/// The event type of what is sent; an endpoint of several has its number behind it.
 pub(super) const EVENT_TYPE: &str = "bench.ping";
 
 /// For how long a steady rate is held.
@@ -42,7 +42,7 @@ pub(super) struct Flood {
     pub(super) idle_mib: f64,
 }
 
-/// Floods one endpoint, then sends steadily.
+/// Floods the endpoints, then sends steadily.
 pub(super) async fn run(
     subject: &Subject,
     receiver: &Arc<Receiver>,
@@ -50,9 +50,17 @@ pub(super) async fn run(
     args: &BenchArgs,
 ) -> Result<Flood> {
     let url = format!("http://{}/hook", receiver.address);
-    let endpoint = subject.endpoint(&url, EVENT_TYPE).await?;
-    let addressed = (scenario == BenchScenario::Addressed).then_some(endpoint.as_str());
-    let load = |events| events_to(subject, addressed, events, args);
+    let mut targets = Vec::new();
+    for number in 0..args.endpoints {
+        let event_type = format!("{EVENT_TYPE}.{number}");
+        let endpoint = subject.endpoint(&url, &event_type).await?;
+        let endpoint = (scenario == BenchScenario::Addressed).then_some(endpoint);
+        targets.push(Target {
+            event_type,
+            endpoint,
+        });
+    }
+    let load = |events| events_to(subject, &targets, events, args);
     let mut shown = 0;
     // Connections, pools and pages are there before anything counts.
     let warm = args.deliveries.min(2_000);
@@ -106,21 +114,32 @@ pub(super) async fn run(
     })
 }
 
-/// Events to `endpoint`, or by subscription.
+/// Whom an event goes to: an endpoint by its id, or who subscribes to the type.
+pub(super) struct Target {
+    pub(super) event_type: String,
+    pub(super) endpoint: Option<String>,
+}
+
+/// Events to each of `targets` in turn.
 pub(super) fn events_to(
     subject: &Subject,
-    endpoint: Option<&str>,
+    targets: &[Target],
     events: u64,
     args: &BenchArgs,
 ) -> Load {
-    let to = endpoint.map_or(String::new(), |id| format!(r#""endpoint_id":"{id}","#));
-    let before = format!(r#"{{"event_type":"{EVENT_TYPE}",{to}"payload":"#);
+    let bodies = targets.iter().map(|target| {
+        let to = target.endpoint.as_ref();
+        let to = to.map_or(String::new(), |id| format!(r#""endpoint_id":"{id}","#));
+        let event_type = &target.event_type;
+        let before = format!(r#"{{"event_type":"{event_type}",{to}"payload":"#);
+        Template::new(&before, args.payload, "}")
+    });
     Load {
         address: subject.address.clone(),
         path: "/api/v1/events",
         headers: HeaderMap::new(),
         answer: StatusCode::ACCEPTED,
-        body: Template::new(&before, args.payload, "}"),
+        bodies: bodies.collect(),
         events,
         connections: args.connections,
     }

@@ -24,8 +24,8 @@ pub(super) struct Load {
     pub(super) headers: HeaderMap,
     /// The answer that counts.
     pub(super) answer: StatusCode,
-    /// What stands before and behind the number in the body.
-    pub(super) body: Template,
+    /// What stands before and behind the number in the body: the events take turns with these.
+    pub(super) bodies: Arc<[Template]>,
     /// How many.
     pub(super) events: u64,
     /// Over how many connections.
@@ -112,7 +112,8 @@ impl Load {
         receiver: &Receiver,
     ) -> Result<()> {
         receiver.sent(number);
-        let body = self.body.body(number);
+        let turn = number % self.bodies.len().max(1) as u64;
+        let body = self.bodies[usize::try_from(turn)?].body(number);
         let (status, answer) = connection.post(self.path, &self.headers, body).await?;
         ensure!(
             status == self.answer,

@@ -9,7 +9,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
 use super::SETTLE;
-use super::flood::{EVENT_TYPE, events_to};
+use super::flood::{EVENT_TYPE, Target, events_to};
 use super::receiver::Receiver;
 use super::report::Latencies;
 use super::subject::Subject;
@@ -45,17 +45,17 @@ pub(super) async fn run(
 ) -> Result<Stuck> {
     let (url, _hole) = useless(scenario).await?;
     let good = format!("http://{}/hook", receiver.address);
-    let neighbour = subject.endpoint(&good, EVENT_TYPE).await?;
-    let stuck = subject.endpoint(&url, EVENT_TYPE).await?;
+    let neighbour = addressed(&subject, &good).await?;
+    let stuck = addressed(&subject, &url).await?;
     // What is made at the first event of each kind is made by then.
     receiver.begin(WARM);
-    events_to(&subject, Some(&neighbour), WARM, args)
+    events_to(&subject, &neighbour, WARM, args)
         .flood(receiver)
         .await?;
     receiver.all(SETTLE).await?;
     let before = steady(&subject, receiver, &neighbour, args).await?;
     let (memory_before, _) = subject.memory()?;
-    events_to(&subject, Some(&stuck), args.waiting, args)
+    events_to(&subject, &stuck, args.waiting, args)
         .flood(receiver)
         .await?;
     // The flood is over when the engines have written out what it left.
@@ -64,7 +64,7 @@ pub(super) async fn run(
     let (memory_after, _) = subject.memory()?;
     receiver.begin(1);
     let begun = subject.restart().await?;
-    events_to(&subject, Some(&neighbour), 1, args)
+    events_to(&subject, &neighbour, 1, args)
         .flood(receiver)
         .await?;
     receiver.all(RESTART).await.context("after a restart")?;
@@ -76,14 +76,24 @@ pub(super) async fn run(
     })
 }
 
+/// An endpoint that is addressed by its id.
+async fn addressed(subject: &Subject, url: &str) -> Result<[Target; 1]> {
+    let event_type = EVENT_TYPE.to_owned();
+    let endpoint = Some(subject.endpoint(url, &event_type).await?);
+    Ok([Target {
+        event_type,
+        endpoint,
+    }])
+}
+
 /// The neighbour's latency at 100 events a second.
 async fn steady(
     subject: &Subject,
     receiver: &Arc<Receiver>,
-    endpoint: &str,
+    endpoint: &[Target],
     args: &BenchArgs,
 ) -> Result<Latencies> {
-    let load = events_to(subject, Some(endpoint), NEIGHBOURS, args);
+    let load = events_to(subject, endpoint, NEIGHBOURS, args);
     receiver.begin(NEIGHBOURS);
     load.steady(receiver, 100.0).await?;
     receiver.all(SETTLE).await?;

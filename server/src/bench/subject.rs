@@ -32,11 +32,18 @@ pub(super) struct Subject {
     /// Host and port.
     pub(super) address: String,
     child: Running,
-    dispatchers: Vec<Running>,
+    dispatchers: Vec<Dispatcher>,
     watched: Vec<Watched>,
     data: tempfile::TempDir,
     /// What it is told besides.
     options: Vec<String>,
+}
+
+/// A process that dispatches, and nothing else.
+struct Dispatcher {
+    /// Host and port.
+    address: String,
+    child: Running,
 }
 
 /// A process that ends with this.
@@ -70,7 +77,8 @@ impl Subject {
             options.push(format!("--instance=dispatcher-{number}"));
             options.push(format!("--secret-key-file={}", key.display()));
             let data = data.path().join(format!("dispatcher-{number}"));
-            dispatchers.push(launch(&data, &options).await?.0);
+            let (child, address) = launch(&data, &options).await?;
+            dispatchers.push(Dispatcher { address, child });
         }
         Ok(Self {
             address,
@@ -151,27 +159,21 @@ impl Subject {
     /// The processes of the server.
     fn ours(&self) -> impl Iterator<Item = (String, u32)> {
         let dispatchers = self.dispatchers.iter().enumerate();
-        let dispatchers =
-            dispatchers.map(|(n, running)| (format!("dispatcher {}", n + 1), running));
+        let dispatchers = dispatchers.map(|(n, of)| (format!("dispatcher {}", n + 1), &of.child));
         let all = std::iter::once(("server".to_owned(), &self.child)).chain(dispatchers);
         all.map(|(name, running)| (name, running.0.id()))
     }
 
-    /// Requests to the view store so far, those that read and those that write; `None`: it is none that
-    /// is asked over a network.
+    /// Requests of all its processes to the view store so far, those that read and those that write; `None`: it
+    /// is none that is asked over a network.
     pub(super) async fn requests(&self) -> Result<Option<(f64, f64)>> {
-        let mut connection = Connection::open(&self.address).await?;
-        let metrics = connection.read("/metrics").await?;
-        let metrics = String::from_utf8_lossy(&metrics);
-        let metric = |name: &str| {
-            let line = metrics.lines().find_map(|line| line.strip_prefix(name));
-            line.and_then(|value| value.trim().parse().ok())
-        };
-        let (reads, writes) = (
-            metric("postrider_view_store_reads_total "),
-            metric("postrider_view_store_writes_total "),
-        );
-        Ok(reads.zip(writes))
+        let mut all = requests_of(&self.address).await?;
+        for dispatcher in &self.dispatchers {
+            let more = requests_of(&dispatcher.address).await?;
+            let more = more.unwrap_or_default();
+            all = all.map(|all| (all.0 + more.0, all.1 + more.1));
+        }
+        Ok(all)
     }
 
     /// Waits until it has used next to no processor for a while: what it was given is written out.
@@ -206,6 +208,19 @@ impl Subject {
     pub(super) fn disk(&self) -> u64 {
         used(self.data.path())
     }
+}
+
+/// Requests to the view store of the process at `address`: those that read, and those that write.
+async fn requests_of(address: &str) -> Result<Option<(f64, f64)>> {
+    let mut connection = Connection::open(address).await?;
+    let metrics = connection.read("/metrics").await?;
+    let metrics = String::from_utf8_lossy(&metrics);
+    let metric = |name: &str| -> Option<f64> {
+        let line = metrics.lines().find_map(|line| line.strip_prefix(name));
+        line?.trim().parse().ok()
+    };
+    let reads = metric("postrider_view_store_reads_total ");
+    Ok(reads.zip(metric("postrider_view_store_writes_total ")))
 }
 
 /// Processor seconds that a process has used.

@@ -39,6 +39,16 @@ pub(crate) struct BenchArgs {
         hide_env_values = true
     )]
     pub(crate) payload: usize,
+    /// How many endpoints the events go to in turn, so that partitions and dispatchers share them
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 1,
+        value_parser = clap::value_parser!(u64).range(1..=10_000),
+        env = "POSTRIDER_BENCH_ENDPOINTS",
+        hide_env_values = true
+    )]
+    pub(crate) endpoints: u64,
     /// How many events wait for the endpoint that is of no use
     #[arg(
         long,
