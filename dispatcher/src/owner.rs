@@ -20,6 +20,7 @@ use eventlog_port::{
 };
 use parking_lot::Mutex;
 use schemas::topics::Topic;
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -71,7 +72,7 @@ pub enum Failure {
     /// Going on would throw away, or skip, what somebody was promised.
     #[error(transparent)]
     Stop(#[from] Stop),
-    /// The lease ran out before the fences were in place (O7).
+    /// The lease ran out before the fences were in place (O7), or the group has taken the partition away.
     #[error("the lease has run out")]
     NoLease,
     /// A later owner has fenced this one out (O6).
@@ -95,20 +96,34 @@ impl Failure {
     }
 }
 
-/// Leave to send, given by a group commit that succeeded (O7).
+/// Leave to send, given by a group commit that succeeded (O7), from when the group gives a partition until it takes
+/// it away.
 #[derive(Debug, Default)]
-pub(crate) struct Lease(Mutex<Option<Instant>>);
+pub(crate) struct Lease {
+    sent: Mutex<Option<Instant>>,
+    over: CancellationToken,
+}
 
 impl Lease {
     /// A commit that was sent at `sent` has succeeded.
     pub(crate) fn renew(&self, sent: Instant) {
-        *self.0.lock() = Some(sent);
+        *self.sent.lock() = Some(sent);
+    }
+
+    /// The group has taken the partition away. Another may have it from now on, so it never holds again.
+    pub(crate) fn end(&self) {
+        self.over.cancel();
+    }
+
+    /// Returns when the group has taken the partition away.
+    pub(crate) async fn over(&self) {
+        self.over.cancelled().await;
     }
 
     /// Whether one was sent less than half a session ago.
     pub(crate) fn holds(&self, session: Duration) -> bool {
-        let sent = *self.0.lock();
-        sent.is_some_and(|sent| sent.elapsed() < session / 2)
+        let sent = *self.sent.lock();
+        !self.over.is_cancelled() && sent.is_some_and(|sent| sent.elapsed() < session / 2)
     }
 }
 
@@ -195,7 +210,8 @@ pub(crate) struct Rest {
 pub(crate) struct Owner {
     pub(crate) shared: Arc<Shared>,
     pub(crate) partition: u32,
-    pub(crate) lease: Arc<Lease>,
+    /// One each time that the group gives the partition.
+    pub(crate) leases: watch::Receiver<Arc<Lease>>,
     /// How far the partition is done: what the group's commit says.
     pub(crate) place: Arc<AtomicU64>,
     pub(crate) chance: Box<dyn Chance>,
@@ -213,6 +229,8 @@ pub(crate) struct Life {
     pub(crate) hurry: CancellationToken,
     /// When it was first seen to be told to stop.
     pub(crate) stopped: Option<Instant>,
+    pub(crate) leases: watch::Receiver<Arc<Lease>>,
+    /// The last of them that it has acted under.
     pub(crate) lease: Arc<Lease>,
     pub(crate) place: Arc<AtomicU64>,
 }
@@ -225,19 +243,22 @@ const AGAIN_AT_MOST: Duration = Duration::from_secs(2);
 const LOOK_FOR_LEASE: Duration = Duration::from_millis(20);
 
 impl Owner {
-    /// Acts for the partition until it is told to stop. Cancelling at any point is a crash: what was
-    /// in flight is sent again by the next owner, and nothing is lost.
+    /// Acts for the partition until it is told to stop. While the group has taken it away it keeps what it alone
+    /// knows, and goes on with that if the group gives it back. Cancelling at any point is a crash: what was in
+    /// flight is sent again by the next owner, and nothing is lost.
     ///
     /// # Errors
     /// When going on would break a promise. The partition stands until somebody has seen to it.
-    pub(crate) async fn run(self) -> Result<(), Failure> {
+    pub(crate) async fn run(mut self) -> Result<(), Failure> {
+        let lease = Arc::clone(&self.leases.borrow_and_update());
         let mut life = Life {
             sends: JoinSet::new(),
             log_time: LogTime::new(),
             stop: self.stop,
             hurry: self.hurry,
             stopped: None,
-            lease: self.lease,
+            leases: self.leases,
+            lease,
             place: self.place,
         };
         let mut around = Surroundings {
@@ -249,12 +270,12 @@ impl Owner {
             metrics: self.shared.metrics.clone(),
         };
         let mut rest = Rest::default();
-        let _sharer = self.shared.budget.share();
         let mut again = AGAIN;
         loop {
             if !leased(&self.shared, &mut life, &rest).await {
                 return Ok(());
             }
+            let _sharer = self.shared.budget.share();
             let begun = Instant::now();
             let failure;
             (around, rest, failure) = Epoch::live(&self.shared, around, rest, &mut life).await;
@@ -278,7 +299,7 @@ impl Owner {
     }
 }
 
-/// Waits for the lease. False: it is told to stop first, and nothing is out and nothing owed, or there is
+/// Waits for a lease. False: it is told to stop first, and nothing is out and nothing owed, or there is
 /// no time left for that.
 async fn leased(shared: &Shared, life: &mut Life, rest: &Rest) -> bool {
     loop {
@@ -292,7 +313,15 @@ async fn leased(shared: &Shared, life: &mut Life, rest: &Rest) -> bool {
         if life.lease.holds(shared.config.session) {
             return true;
         }
-        tokio::time::sleep(LOOK_FOR_LEASE).await;
+        let is_given = !life.lease.over.is_cancelled() || life.stop.is_cancelled();
+        tokio::select! {
+            biased;
+            given = life.leases.changed() => match given {
+                Ok(()) => life.lease = Arc::clone(&life.leases.borrow_and_update()),
+                Err(_) => return false,
+            },
+            () = tokio::time::sleep(LOOK_FOR_LEASE), if is_given => {}
+        }
     }
 }
 

@@ -16,6 +16,7 @@ use eventlog_port::{
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::registry::Registry;
 use schemas::topics::Topic;
+use tokio::sync::watch;
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout_at};
 use tokio_util::sync::CancellationToken;
@@ -124,11 +125,20 @@ pub async fn build(config: Config, deps: Deps<'_>) -> Result<Role, BuildError> {
 
 /// A partition that this process was given.
 struct Held {
-    lease: Arc<Lease>,
+    lease: watch::Sender<Arc<Lease>>,
     place: Arc<AtomicU64>,
     stop: CancellationToken,
     hurry: CancellationToken,
     task: AbortHandle,
+}
+
+/// A partition that the group took away unasked: it hasn't heard of the process for a session. What is out comes back, and
+/// what has come back is known here alone, so that a group that gives the partition back, as after a silence of
+/// the broker's, has nothing sent again.
+struct Lost {
+    held: Held,
+    /// When it is given up: the group has given others meanwhile, so that this one is another's.
+    until: Option<Instant>,
 }
 
 /// What runs while the process is a member.
@@ -136,6 +146,7 @@ struct Running {
     shared: Arc<Shared>,
     chance: Box<dyn Chance>,
     held: BTreeMap<u32, Held>,
+    lost: BTreeMap<u32, Lost>,
     owners: JoinSet<(u32, Result<(), Failure>)>,
 }
 
@@ -156,6 +167,7 @@ impl Role {
             shared: self.shared,
             chance: self.chance,
             held: BTreeMap::new(),
+            lost: BTreeMap::new(),
             owners: JoinSet::new(),
         };
         running.work(&mut *member, &shutdown).await?;
@@ -201,8 +213,13 @@ impl Running {
                 () = shutdown.cancelled(), if !is_stopping => {
                     is_stopping = true;
                     self.held.values().for_each(|held| held.stop.cancel());
+                    self.give_up_lost(|_| true);
                 }
-                _ = commits.tick() => self.commit(member).await?,
+                _ = commits.tick() => {
+                    let now = Instant::now();
+                    self.give_up_lost(|lost| lost.until.is_some_and(|until| until <= now));
+                    self.commit(member).await?;
+                }
                 Some(ended) = self.owners.join_next(), if !self.owners.is_empty() => {
                     self.ended(ended)?;
                 }
@@ -230,15 +247,24 @@ impl Running {
                 for claim in &claims {
                     self.begin(claim);
                 }
+                // A group that gives partitions a few at a time has given all by then.
+                let until = Instant::now() + self.shared.config.session;
+                for lost in self.lost.values_mut() {
+                    lost.until.get_or_insert(until);
+                }
                 self.commit(member).await
             }
             GroupEvent::Revoked(partitions) => self.give_up(&partitions).await,
             GroupEvent::Lost(partitions) => {
                 for partition in &partitions {
                     if let Some(held) = self.held.remove(partition) {
-                        held.task.abort();
+                        held.lease.borrow().end();
+                        self.lost.insert(*partition, Lost { held, until: None });
                     }
                     self.shared.metrics.is_gone(*partition);
+                }
+                if is_stopping {
+                    self.give_up_lost(|_| true);
                 }
                 Ok(())
             }
@@ -247,14 +273,21 @@ impl Running {
 
     fn begin(&mut self, claim: &Claim) {
         let partition = claim.partition;
-        let (stop, hurry) = (CancellationToken::new(), CancellationToken::new());
-        let lease = Arc::new(Lease::default());
         let committed = claim.committed.as_ref().map_or(0, |commit| commit.offset);
+        if let Some(Lost { held, .. }) = self.lost.remove(&partition)
+            && held.lease.send(Arc::default()).is_ok()
+        {
+            held.place.fetch_max(committed, Ordering::Relaxed);
+            self.held.insert(partition, held);
+            return;
+        }
+        let (stop, hurry) = (CancellationToken::new(), CancellationToken::new());
+        let (lease, leases) = watch::channel(Arc::<Lease>::default());
         let place = Arc::new(AtomicU64::new(committed));
         let owner = Owner {
             shared: Arc::clone(&self.shared),
             partition,
-            lease: Arc::clone(&lease),
+            leases,
             place: Arc::clone(&place),
             chance: Box::new(Seeded::new(self.chance.next_u64())),
             stop: stop.clone(),
@@ -273,6 +306,17 @@ impl Running {
         if let Some(before) = self.held.insert(partition, held) {
             before.task.abort();
         }
+    }
+
+    /// Gives up what was lost and won't come back.
+    fn give_up_lost(&mut self, is_gone: impl Fn(&Lost) -> bool) {
+        self.lost.retain(|_, lost| {
+            let is_gone = is_gone(lost);
+            if is_gone {
+                lost.held.task.abort();
+            }
+            !is_gone
+        });
     }
 
     /// Stops sending, and lets what is out come back as long as the group can wait; what is not back by
@@ -330,7 +374,10 @@ impl Running {
         }
         let sent = Instant::now();
         match member.commit(&commits).await {
-            Ok(()) => self.held.values().for_each(|held| held.lease.renew(sent)),
+            Ok(()) => self
+                .held
+                .values()
+                .for_each(|held| held.lease.borrow().renew(sent)),
             Err(GroupError::NotHeld(_)) => return self.commit_each(member, commits).await,
             Err(error @ GroupError::Fenced(_)) => return Err(error.into()),
             Err(error) => tracing::warn!(%error, "a commit of the dispatchers' group failed"),
@@ -349,7 +396,7 @@ impl Running {
             match member.commit(std::slice::from_ref(&commit)).await {
                 Ok(()) => {
                     if let Some(held) = self.held.get(&commit.partition) {
-                        held.lease.renew(sent);
+                        held.lease.borrow().renew(sent);
                     }
                 }
                 Err(error @ GroupError::Fenced(_)) => return Err(error.into()),

@@ -141,6 +141,42 @@ async fn an_owner_that_is_expelled_leaves_no_second_outcome() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_partition_that_is_taken_away_and_given_back_has_nothing_sent_again() {
+    for seed in 0..8 {
+        let world = World::new(300 + seed).await;
+        world.put(endpoint(1, &[1, 2, 4])).await;
+        let slow = Duration::from_millis(700);
+        world
+            .receivers
+            .script(endpoint_id(1), move |_, _| Does::Answers(200, slow));
+        let running = world.run("a").await;
+        pass(2.0).await;
+        // What is out, and what has come back and isn't in the log yet.
+        world.log.set_faults(Faults {
+            latency: Duration::from_millis(900),
+            ..Faults::default()
+        });
+        let mut chance = Seeded::new(seed);
+        for _ in 0..4 {
+            for _ in 0..20 {
+                world.send(1).await;
+            }
+            let until_then = 1_000 + chance.below(2_500);
+            tokio::time::sleep(Duration::from_millis(until_then)).await;
+            world.log.expel("postrider-dispatchers", "events", "a");
+            pass(20.0).await;
+        }
+        world.log.set_faults(Faults::default());
+        pass(100.0).await;
+        let story = world.ended(0).await;
+        assert_eq!(story.ends.len(), 80);
+        assert!(story.epochs.len() > 4, "seed {seed}: it was never away");
+        assert_eq!(repeats(&world), 0, "seed {seed}");
+        running.stop().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn slow_appends_hold_nothing_up_for_good() {
     let world = World::new(7).await;
     endpoints(&world).await;

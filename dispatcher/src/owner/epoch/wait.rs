@@ -1,5 +1,6 @@
 //! Waiting for the next thing to come about, and telling the core.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use eventlog_port::{IndexError, ReadError};
@@ -41,8 +42,10 @@ impl Epoch<'_> {
     pub(super) async fn wait(&mut self) -> Result<(), Failure> {
         let until = self.wakes_at();
         let is_draining = self.drains_until.is_some();
+        let lease = Arc::clone(&self.life.lease);
         let came = tokio::select! {
             biased;
+            () = lease.over() => return Err(Failure::NoLease),
             () = self.life.stop.cancelled(), if !is_draining => Came::Stopped,
             () = self.life.hurry.cancelled(), if is_draining => Came::Time,
             acked = self.acks.next(), if !self.acks.is_empty() => Came::Acked(acked?),
