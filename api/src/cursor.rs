@@ -133,7 +133,7 @@ mod tests {
         let list = ListId("events of a".to_owned());
         let acceptance = Acceptance::inbox(3, u64::MAX);
         let endpoint = EndpointId::new(Timestamp::default(), 7);
-        let delivery = DeliveryId::derive(acceptance, endpoint, Run::First);
+        let delivery = DeliveryId::derive(acceptance, Timestamp::default(), endpoint, Run::First);
         for delivery in [None, Some(delivery)] {
             let at = At::Behind(Cursor {
                 accepted_at: Timestamp::from_millis(-5),

@@ -248,6 +248,7 @@ impl Inner {
             event: id,
             duplicate: false,
             acceptance: Acceptance::events(partition, appended.offset),
+            accepted_at: appended.appended_at,
             endpoints: vec![endpoint],
         })
     }
@@ -283,6 +284,7 @@ impl Inner {
             event: id,
             duplicate: false,
             acceptance: Acceptance::inbox(partition, appended.offset),
+            accepted_at: appended.appended_at,
             endpoints,
         })
     }

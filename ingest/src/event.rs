@@ -89,6 +89,8 @@ pub struct Receipt {
     pub duplicate: bool,
     /// Where it was accepted.
     pub acceptance: Acceptance,
+    /// Its append time there.
+    pub accepted_at: Timestamp,
     /// Where it goes, ascending. None: it is stored, and nobody subscribes.
     pub endpoints: Vec<EndpointId>,
 }
@@ -97,7 +99,7 @@ impl Receipt {
     /// Its deliveries, ascending by endpoint: their ids are known before anything is routed.
     pub fn deliveries(&self) -> impl Iterator<Item = (DeliveryId, EndpointId)> {
         self.endpoints.iter().map(|&endpoint| {
-            let id = DeliveryId::derive(self.acceptance, endpoint, Run::First);
+            let id = DeliveryId::derive(self.acceptance, self.accepted_at, endpoint, Run::First);
             (id, endpoint)
         })
     }

@@ -32,7 +32,7 @@ impl Delivery {
         endpoint: EndpointId,
         run: Run,
     ) -> Self {
-        let id = DeliveryId::derive(acceptance, endpoint, run);
+        let id = DeliveryId::derive(acceptance, accepted_at, endpoint, run);
         Self {
             id,
             acceptance,

@@ -115,12 +115,18 @@ prefixed_id! {
 }
 
 impl DeliveryId {
-    /// The id of the delivery of what was accepted at `acceptance` to `endpoint` in `run`: the first
-    /// 122 bits of the SHA-256 of all three. Frozen: ids that were given out must keep their meaning.
+    /// The id of the delivery of what was accepted at `acceptance`, where it was appended at `accepted_at`, to
+    /// `endpoint` in `run`: that time in milliseconds, as a UUIDv7 has it (RFC 9562, section 5.7), so that ids sort by
+    /// it, and 74 bits of the SHA-256 of the others. Frozen: ids that were given out must keep their meaning.
     #[must_use]
-    pub fn derive(acceptance: Acceptance, endpoint: EndpointId, run: Run) -> Self {
+    pub fn derive(
+        acceptance: Acceptance,
+        accepted_at: Timestamp,
+        endpoint: EndpointId,
+        run: Run,
+    ) -> Self {
         let position = acceptance.position();
-        let mut hash = Sha256::new_with_prefix(b"postrider delivery 1\0");
+        let mut hash = Sha256::new_with_prefix(b"postrider delivery 2\0");
         hash.update([acceptance.door_code()]);
         hash.update(position.partition.to_be_bytes());
         hash.update(position.offset.to_be_bytes());
@@ -129,7 +135,9 @@ impl DeliveryId {
             Run::First => hash.update([0; 16]),
             Run::Replay(replay) => hash.update(replay.0.as_bytes()),
         }
-        Self(Builder::from_custom_bytes(front_of(hash)).into_uuid())
+        let random = u128::from_be_bytes(front_of(hash));
+        let bytes = uuid_v7(accepted_at, random).into_bytes();
+        Self(Builder::from_custom_bytes(bytes).into_uuid())
     }
 }
 
@@ -261,22 +269,23 @@ mod tests {
             .unwrap()
         };
         let replay = Run::Replay(ReplayId::new(AT, 1));
-        let first = DeliveryId::derive(at(Topic::Events, 3, 120), endpoint, Run::First);
+        let first = DeliveryId::derive(at(Topic::Events, 3, 120), AT, endpoint, Run::First);
         assert_eq!(
             first.to_string(),
-            "dlv_73d3b8eb-cbab-8295-8f51-c31955611975"
+            "dlv_01234567-89ab-8611-b85f-67fe0d0eb83f"
         );
         let all = [
             first,
-            DeliveryId::derive(at(Topic::Inbox, 3, 120), endpoint, Run::First),
-            DeliveryId::derive(at(Topic::Events, 4, 120), endpoint, Run::First),
-            DeliveryId::derive(at(Topic::Events, 3, 121), endpoint, Run::First),
+            DeliveryId::derive(at(Topic::Inbox, 3, 120), AT, endpoint, Run::First),
+            DeliveryId::derive(at(Topic::Events, 4, 120), AT, endpoint, Run::First),
+            DeliveryId::derive(at(Topic::Events, 3, 121), AT, endpoint, Run::First),
             DeliveryId::derive(
                 at(Topic::Events, 3, 120),
+                AT,
                 EndpointId::new(AT, 43),
                 Run::First,
             ),
-            DeliveryId::derive(at(Topic::Events, 3, 120), endpoint, replay),
+            DeliveryId::derive(at(Topic::Events, 3, 120), AT, endpoint, replay),
         ];
         let different: std::collections::BTreeSet<_> = all.iter().collect();
         assert_eq!(different.len(), all.len());

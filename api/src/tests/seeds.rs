@@ -223,7 +223,7 @@ fn inbox_event(seed: &Seed<'_>, endpoints: &[EndpointId]) -> InboxEvent {
 
 fn pending(event: &EventRow, endpoint: EndpointId) -> DeliveryRow {
     DeliveryRow {
-        id: DeliveryId::derive(event.acceptance, endpoint, Run::First),
+        id: DeliveryId::derive(event.acceptance, event.accepted_at, endpoint, Run::First),
         tenant: event.tenant.clone(),
         endpoint,
         event: event.id.clone(),

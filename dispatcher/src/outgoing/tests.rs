@@ -108,7 +108,12 @@ fn event(id: &str) -> Addressed {
 }
 
 fn delivery() -> DeliveryId {
-    DeliveryId::derive(Acceptance::events(0, 7), id(), Run::First)
+    DeliveryId::derive(
+        Acceptance::events(0, 7),
+        Timestamp::from_millis(1),
+        id(),
+        Run::First,
+    )
 }
 
 fn made(event: &Addressed, endpoint: &Endpoint, number: u32, now: Timestamp) -> Outgoing {

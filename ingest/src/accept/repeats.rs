@@ -31,6 +31,7 @@ impl Inner {
                 event: earlier.first.event,
                 duplicate: true,
                 acceptance: Acceptance::inbox(scope.partition, earlier.first.offset),
+                accepted_at: earlier.first.appended_at,
                 endpoints: earlier.endpoints,
             }),
             Some((Judgement::Conflict, _)) => Err(Refused::KeyMismatch),

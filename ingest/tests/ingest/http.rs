@@ -87,7 +87,10 @@ async fn an_addressed_event_is_one_record_where_its_endpoint_lives() {
     let headers = [("traceparent", trace)];
     let reply = send(&ingest, body.to_string(), &headers).await;
     assert_eq!(reply.status, StatusCode::ACCEPTED, "{}", reply.body);
-    let delivery = DeliveryId::derive(Acceptance::events(1, 0), endpoint_id(1), Run::First);
+    let records = world.records(Topic::Events, 1).await;
+    let [record] = <[_; 1]>::try_from(records).unwrap();
+    let (acceptance, at) = (Acceptance::events(1, 0), record.appended_at);
+    let delivery = DeliveryId::derive(acceptance, at, endpoint_id(1), Run::First);
     let id = reply.body["event_id"].as_str().unwrap().to_owned();
     assert_eq!(
         reply.body,
@@ -97,8 +100,6 @@ async fn an_addressed_event_is_one_record_where_its_endpoint_lives() {
             "deliveries": [{"delivery_id": delivery, "endpoint_id": endpoint_id(1)}],
         })
     );
-    let records = world.records(Topic::Events, 1).await;
-    let [record] = <[_; 1]>::try_from(records).unwrap();
     let accepted = Accepted::decode(&record.into_parts()).unwrap();
     assert_eq!(accepted.routed, None);
     assert_eq!(accepted.control, 3);
@@ -128,9 +129,10 @@ async fn by_subscription_one_record_says_every_route() {
     assert_eq!((to[1].endpoint, to[1].partition), (endpoint_id(2), 2));
     assert_eq!(door.idempotency_window, None);
     let acceptance = Acceptance::inbox(partition, offset);
+    let accepted_at = world.records(Topic::Inbox, partition).await[0].appended_at;
     let deliveries: Vec<Value> = [1, 2]
         .map(|number| {
-            let id = DeliveryId::derive(acceptance, endpoint_id(number), Run::First);
+            let id = DeliveryId::derive(acceptance, accepted_at, endpoint_id(number), Run::First);
             json!({"delivery_id": id, "endpoint_id": endpoint_id(number)})
         })
         .to_vec();

@@ -145,8 +145,9 @@ impl EventRow {
             Ending::Routed(endpoints) => endpoints,
             Ending::Duplicate(_) | Ending::Conflict(_) => &[],
         };
-        let derive =
-            |endpoint: &EndpointId| DeliveryId::derive(self.acceptance, *endpoint, Run::First);
+        let derive = |endpoint: &EndpointId| {
+            DeliveryId::derive(self.acceptance, self.accepted_at, *endpoint, Run::First)
+        };
         routes.iter().map(derive)
     }
 

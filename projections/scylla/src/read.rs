@@ -15,7 +15,7 @@ use schemas::topics::Topic;
 
 use crate::cql::{Cql, together};
 use crate::tables::{Generation, Table, row_key};
-use crate::write::{EventPlace, delivery_owner};
+use crate::write::{EventPlace, delivery_place, place_of};
 
 /// Rows that are read at a time.
 const CHUNK: usize = 500;
@@ -215,24 +215,38 @@ impl Reading<'_> {
         Ok(rows.into_iter().next().and_then(|(value,)| value))
     }
 
-    /// Value and routes of each row wanted, in the order asked; those of one partition are asked for together.
-    async fn many(
+    /// Value and routes of each row of tenants wanted, in the order asked.
+    async fn in_tenants(
         &self,
         table: Table,
         wanted: &[(TenantId, Cursor)],
     ) -> Result<Vec<Values>, ViewError> {
+        let places = wanted.iter().map(|(tenant, cursor)| {
+            let owner = tenant.as_str().as_bytes().to_vec();
+            (owner, table.bucket(cursor.accepted_at), row_key(cursor))
+        });
+        self.many(table, places.collect()).await
+    }
+
+    /// Value and routes of each row wanted by owner, bucket and key, in the order asked; those of one partition are
+    /// asked for together.
+    async fn many(
+        &self,
+        table: Table,
+        wanted: Vec<(Vec<u8>, i64, Vec<u8>)>,
+    ) -> Result<Vec<Values>, ViewError> {
+        let mut found = vec![Values::default(); wanted.len()];
         // By partition and key, for which of those wanted it is.
         let mut places: BTreeMap<_, BTreeMap<Vec<u8>, Vec<usize>>> = BTreeMap::new();
-        for (at, (tenant, cursor)) in wanted.iter().enumerate() {
-            let partition = (tenant.as_str(), table.bucket(cursor.accepted_at));
-            let keys = places.entry(partition).or_default();
-            keys.entry(row_key(cursor)).or_default().push(at);
+        for (at, (owner, bucket, key)) in wanted.into_iter().enumerate() {
+            let keys = places.entry((owner, bucket)).or_default();
+            keys.entry(key).or_default().push(at);
         }
         let mut requests = Vec::new();
         for ((owner, bucket), keys) in &places {
             let named: Vec<&Vec<u8>> = keys.keys().collect();
             for named in named.chunks(NAMED) {
-                let values = (owner.as_bytes(), *bucket, named.to_vec());
+                let values = (owner, *bucket, named.to_vec());
                 requests.push(async move {
                     let statement = &self.generation.of(table).some;
                     let rows: Vec<Stored> = self.cql.rows(statement, values).await?;
@@ -240,7 +254,6 @@ impl Reading<'_> {
                 });
             }
         }
-        let mut found = vec![Values::default(); wanted.len()];
         for (keys, rows) in together(requests).await? {
             for (key, value, routed) in rows {
                 for at in keys.get(&key).into_iter().flatten() {
@@ -256,7 +269,7 @@ impl Reading<'_> {
         &self,
         wanted: &[(TenantId, Cursor)],
     ) -> Result<Vec<Option<EventRow>>, ViewError> {
-        let found = self.many(Table::Events, wanted).await?;
+        let found = self.in_tenants(Table::Events, wanted).await?;
         let rows = found.into_iter().zip(wanted);
         rows.map(|((value, _), (tenant, cursor))| {
             let row = value.map(|value| event::decode(tenant.clone(), *cursor, &value));
@@ -270,7 +283,7 @@ impl Reading<'_> {
         &self,
         wanted: &[(TenantId, Cursor)],
     ) -> Result<Vec<(Option<DeliveryRow>, Option<DeliveryRow>)>, ViewError> {
-        let found = self.many(Table::Deliveries, wanted).await?;
+        let found = self.in_tenants(Table::Deliveries, wanted).await?;
         let rows = found.into_iter().zip(wanted);
         rows.map(|((value, routed), (tenant, cursor))| {
             let row = |value: Option<Vec<u8>>| {
@@ -294,34 +307,23 @@ impl Reading<'_> {
             .collect())
     }
 
-    /// Where a delivery is.
-    pub(crate) async fn place(
-        &self,
-        sought: &Sought,
-    ) -> Result<Option<(TenantId, Cursor)>, ViewError> {
-        if sought.at.is_some() {
-            return Ok(sought.at.clone());
-        }
-        let statement = &self.generation.of(Table::Ids).up;
-        let owner = delivery_owner(sought.id);
-        let values = (&owner, 0_i64, FIRST, LAST, 1_i32);
-        let rows: Vec<Stored> = self.cql.rows(statement, values).await?;
-        let Some((place, Some(tenant), _)) = rows.into_iter().next() else {
-            return Ok(None);
-        };
-        let cursor = Cursor {
-            delivery: Some(sought.id),
-            ..key::cursor_behind(&place, 0)?
-        };
-        Ok(Some((key::tenant_of(&tenant)?, cursor)))
-    }
-
-    /// Where each of them is, in the order asked.
+    /// Where each delivery is, in the order asked.
     pub(crate) async fn places(
         &self,
         sought: &[Sought],
     ) -> Result<Vec<Option<(TenantId, Cursor)>>, ViewError> {
-        together(sought.iter().map(|sought| self.place(sought)).collect()).await
+        let unknown = sought.iter().filter(|sought| sought.at.is_none());
+        let wanted = unknown.map(|sought| delivery_place(sought.id)).collect();
+        let mut found = self.many(Table::Ids, wanted).await?.into_iter();
+        let place = |sought: &Sought| match &sought.at {
+            Some(at) => Ok(Some(at.clone())),
+            None => {
+                let value = found.next().and_then(|(value, _)| value);
+                let place = value.map(|value| place_of(sought.id, &value));
+                Ok(place.transpose()?)
+            }
+        };
+        sought.iter().map(place).collect()
     }
 
     /// The deliveries sought that are there, as stored.

@@ -114,8 +114,9 @@ pub(crate) fn row_key(cursor: &Cursor) -> Vec<u8> {
     key::with(Vec::with_capacity(37), cursor)
 }
 
-/// The version of what [`define`] and [`Generation::open`] make. 2: ids that Postrider gave lie by tenant and time.
-pub(crate) const VERSION: u64 = 2;
+/// The version of what [`define`] and [`Generation::open`] make. 2: ids that Postrider gave events lie by tenant and time;
+/// 3: those of deliveries by time.
+pub(crate) const VERSION: u64 = 3;
 
 /// Makes what is in no generation, where it isn't there. Run twice, or by two at once, it changes nothing.
 pub(crate) async fn define(cql: &Cql, keyspace: &str, replication: u32) -> Result<(), ViewError> {

@@ -288,7 +288,7 @@ impl Acceptances {
     ) -> DeliveryRow {
         let acceptance = Acceptance::inbox(self.partition, offset);
         DeliveryRow {
-            id: DeliveryId::derive(acceptance, endpoint, Run::First),
+            id: DeliveryId::derive(acceptance, accepted.accepted_at, endpoint, Run::First),
             tenant: tenant.clone(),
             endpoint,
             event: accepted.id.clone(),

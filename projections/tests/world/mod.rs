@@ -176,8 +176,8 @@ impl World {
             .collect()
     }
 
-    fn made(&mut self, acceptance: Acceptance, endpoint: EndpointId) {
-        let id = DeliveryId::derive(acceptance, endpoint, Run::First);
+    fn made(&mut self, acceptance: Acceptance, at: Timestamp, endpoint: EndpointId) {
+        let id = DeliveryId::derive(acceptance, at, endpoint, Run::First);
         self.truth.deliveries.insert(id, (endpoint, "pending", 0));
     }
 

@@ -3,7 +3,7 @@
 use schemas::accepted::{Accepted, RoutedFrom};
 use schemas::delivery::Delivery;
 use schemas::event::Priority;
-use schemas::ids::{EndpointId, EventId};
+use schemas::ids::{DeliveryId, EndpointId, EventId};
 use schemas::inbox::{Door, HttpDoor, InboxEvent};
 use schemas::origin::{Acceptance, Position, Run};
 use schemas::routed::{Repeated, Routed, RoutesFound};
@@ -23,7 +23,7 @@ impl World {
             .append(Topic::Events, partition, accepted.encode())
             .await;
         let acceptance = Acceptance::events(partition, appended.offset);
-        self.made(acceptance, to);
+        self.made(acceptance, appended.appended_at, to);
         self.live.push(Live {
             delivery: Delivery::new(acceptance, appended.appended_at, to, Run::First),
             endpoint: to,
@@ -47,7 +47,8 @@ impl World {
                 let first = (partition, appended.offset, event.clone());
                 self.truth.firsts.insert(first);
             }
-            routes.iter().for_each(|to| self.made(acceptance, *to));
+            let at = appended.appended_at;
+            routes.iter().for_each(|to| self.made(acceptance, at, *to));
             self.truth.nowhere[0] += u64::from(routes.is_empty());
         }
         self.queues[partition as usize].push_back(Queued {
@@ -92,7 +93,7 @@ impl World {
             };
             self.truth.firsts.insert((inbox, queued.offset, key));
             let routes = queued.routes.iter();
-            routes.for_each(|to| self.made(acceptance, *to));
+            routes.for_each(|to| self.made(acceptance, queued.accepted_at, *to));
             self.truth.nowhere[0] += u64::from(queued.routes.is_empty());
         }
         for to in queued.routes.clone() {
@@ -150,7 +151,7 @@ impl World {
             self.truth.firsts.remove(&first);
             self.truth.nowhere[0] -= u64::from(queued.routes.is_empty());
             for to in queued.routes {
-                let delivery = schemas::ids::DeliveryId::derive(acceptance, to, Run::First);
+                let delivery = DeliveryId::derive(acceptance, queued.accepted_at, to, Run::First);
                 self.truth.deliveries.remove(&delivery);
             }
         }

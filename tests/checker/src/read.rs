@@ -66,23 +66,25 @@ pub(crate) fn position(text: &str) -> Option<(&str, u32, u64)> {
     parts.next().is_none().then_some((topic, partition, offset))
 }
 
-/// The id of a first delivery, as `DeliveryId` says it is derived: once given out it keeps its meaning.
-pub(crate) fn delivery_id(acceptance: &str, endpoint: &str) -> Option<String> {
+/// The id of a first delivery of what was accepted `at`, as `DeliveryId` says it is derived: once given out it keeps its
+/// meaning.
+pub(crate) fn delivery_id(acceptance: &str, at: i64, endpoint: &str) -> Option<String> {
     let (topic, partition, offset) = position(acceptance)?;
     let hex: String = endpoint.strip_prefix("ep_")?.split('-').collect();
     let uuid = u128::from_str_radix(&hex, 16).ok()?;
     let mut hash = Sha256::new();
-    hash.update(b"postrider delivery 1\0");
+    hash.update(b"postrider delivery 2\0");
     hash.update([u8::from(topic == "inbox")]);
     hash.update(partition.to_be_bytes());
     hash.update(offset.to_be_bytes());
     hash.update(uuid.to_be_bytes());
     hash.update([0; 16]);
     let digest = hash.finalize();
-    let mut bytes: [u8; 16] = std::array::from_fn(|i| digest[i]);
-    bytes[6] = (bytes[6] & 0x0f) | 0x80;
-    bytes[8] = (bytes[8] & 0x3f) | 0x80;
-    let hex = format!("{:032x}", u128::from_be_bytes(bytes));
+    let drawn = digest.iter().take(16);
+    let drawn = drawn.fold(0, |sum: u128, byte| sum << 8 | u128::from(*byte));
+    let millis = u128::try_from(at.clamp(0, (1 << 48) - 1)).ok()?;
+    let (middle, last) = (drawn >> 62 & 0xfff, drawn & ((1 << 62) - 1));
+    let hex = format!("{millis:012x}8{middle:03x}{:016x}", 2 << 62 | last);
     let (a, b, c) = (&hex[..8], &hex[8..12], &hex[12..16]);
     Some(format!("dlv_{a}-{b}-{c}-{}-{}", &hex[16..20], &hex[20..]))
 }
@@ -93,8 +95,8 @@ mod tests {
     fn a_delivery_is_called_as_the_fixtures_call_it() {
         let endpoint = "ep_019b7ca9-8f2e-7000-8000-00000000002a";
         assert_eq!(
-            super::delivery_id("inbox/5/9007199254740993", endpoint).as_deref(),
-            Some("dlv_df52a993-8ea7-8dd4-a47a-dcf930118a94")
+            super::delivery_id("inbox/5/9007199254740993", 1_767_323_045_678, endpoint).as_deref(),
+            Some("dlv_019b7ca9-8f2e-8beb-a704-ebfe1b35c835")
         );
     }
 }

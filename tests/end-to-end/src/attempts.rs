@@ -60,7 +60,8 @@ impl Attempt<'_> {
     pub fn headers(&self) -> anyhow::Result<http::HeaderMap> {
         let endpoint = endpoint(self.secrets)?;
         let opened = OpenedSecrets::open(&sealer(), &endpoint)?;
-        let delivery = DeliveryId::derive(Acceptance::events(0, 5), endpoint.id, Run::First);
+        let delivery =
+            DeliveryId::derive(Acceptance::events(0, 5), self.at, endpoint.id, Run::First);
         let event = self.event()?;
         let made = outgoing(&event, &delivery, &endpoint, &opened, 1, self.at);
         Ok(made.headers)

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use domain::time::Timestamp;
 use schemas::dead_letter::DeadLetterReason;
-use schemas::ids::ReplayId;
+use schemas::ids::{DeliveryId, ReplayId};
 use schemas::origin::{Acceptance, Run};
 use schemas::topics::{LADDER, Topic};
 
@@ -229,7 +229,7 @@ pub async fn what_is_only_routed_gives_way(fixture: &dyn Fixture) {
     let routed = |n| {
         let mut row = delivery(n, endpoint(1));
         row.acceptance = Acceptance::inbox(0, n);
-        row.id = schemas::ids::DeliveryId::derive(row.acceptance, endpoint(1), Run::First);
+        row.id = DeliveryId::derive(row.acceptance, row.accepted_at, endpoint(1), Run::First);
         row.place = row.acceptance.position();
         row
     };

@@ -61,7 +61,7 @@ pub fn event(n: u64, endpoint: EndpointId) -> EventRow {
 pub fn delivery(n: u64, endpoint: EndpointId) -> DeliveryRow {
     let acceptance = Acceptance::events(0, n);
     DeliveryRow {
-        id: DeliveryId::derive(acceptance, endpoint, Run::First),
+        id: DeliveryId::derive(acceptance, at(n), endpoint, Run::First),
         tenant: tenant("a"),
         endpoint,
         event: format!("event-{n}").parse().unwrap(),

@@ -121,7 +121,8 @@ fn delivery<'a>(
 ) -> Delivery<'a> {
     let endpoint = key(record);
     Delivery {
-        id: delivery_id(acceptance, endpoint).unwrap_or_else(|| format!("{acceptance} {endpoint}")),
+        id: delivery_id(acceptance, event.at, endpoint)
+            .unwrap_or_else(|| format!("{acceptance} {endpoint}")),
         endpoint,
         partition,
         acceptance: acceptance.to_owned(),
@@ -147,7 +148,7 @@ fn owed(
             continue;
         };
         for endpoint in endpoints {
-            let id = delivery_id(place, endpoint);
+            let id = delivery_id(place, event.at, endpoint);
             if id.is_none_or(|id| !deliveries.contains_key(&id)) {
                 problems.found("I1", place, format!("was never routed to {endpoint}"));
             }

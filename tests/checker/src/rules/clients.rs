@@ -68,7 +68,7 @@ fn taken(request: &Request, answer: &Answer, folded: &Folded<'_>, problems: &mut
     let is = event.routes.iter().map(|(endpoint, _)| {
         (
             endpoint.clone(),
-            delivery_id(&place, endpoint).unwrap_or_default(),
+            delivery_id(&place, event.at, endpoint).unwrap_or_default(),
         )
     });
     if !is_repeat && told != is.collect::<Vec<_>>() {

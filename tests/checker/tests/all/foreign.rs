@@ -8,7 +8,7 @@ use crate::good::{A, history};
 
 const EVENT: &str = "evt_019b7ca9-8f2e-7000-8000-000000000009";
 /// Taken from the protocol's derivation by another program.
-const DELIVERY: &str = "dlv_722f761c-0782-85e0-99a3-a3f87c527fbd";
+const DELIVERY: &str = "dlv_00000000-0046-8b01-927a-962a8ad05ca3";
 const PAYLOAD: &[u8] = b"{\"n\":9}";
 
 fn problems(history: &History) -> Vec<String> {

@@ -20,9 +20,9 @@ pub(crate) struct Ids {
 pub(crate) fn ids() -> Ids {
     // Taken from the protocol's derivation by another program.
     Ids {
-        addressed: "dlv_6caea817-4a43-8ad1-b412-a96aec647f49".to_owned(),
-        spread_a: "dlv_5645ec78-8d0b-8fa2-aaf7-29fd4f042bb7".to_owned(),
-        spread_b: "dlv_d2e81645-2459-8272-9ead-62c8a9decfec".to_owned(),
+        addressed: "dlv_00000000-000a-85a7-a57c-17437ef89c4e".to_owned(),
+        spread_a: "dlv_00000000-000b-8401-90fc-bca2ab986f77".to_owned(),
+        spread_b: "dlv_00000000-000b-81ed-9256-c18ca8da4c35".to_owned(),
     }
 }
 
