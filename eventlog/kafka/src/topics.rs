@@ -9,6 +9,7 @@ use parking_lot::Mutex;
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, ResourceSpecifier, TopicReplication};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::metadata::Metadata;
+use tokio::time::Instant;
 
 use crate::cluster::Cluster;
 use crate::config::Config;
@@ -20,6 +21,9 @@ use crate::writer_target::Target;
 /// How long a new topic's partitions may take until each has a leader.
 const LEADERS_WITHIN: Duration = Duration::from_secs(30);
 const ASK_EVERY: Duration = Duration::from_millis(20);
+
+/// How long what one writer has found is good for the next, which begins at the same moment: a start makes many.
+const KNOWN_FOR: Duration = Duration::from_secs(1);
 
 /// How long one request for topics' settings may take before another broker is asked.
 const SETTINGS_WITHIN: Duration = Duration::from_secs(2);
@@ -38,6 +42,14 @@ pub(crate) struct Topics {
     admin: Arc<AdminClient<Quiet>>,
     /// The limit that each topic was asked for; a topic's own is never below Kafka's default.
     limits: Mutex<BTreeMap<String, u32>>,
+    /// The last look-up for writers. One asks at a time, and the others wait for its answer.
+    looked_up: tokio::sync::Mutex<Option<LookedUp>>,
+}
+
+/// What came of a look-up for writers.
+struct LookedUp {
+    at: Instant,
+    found: Result<Listing, AppendError>,
 }
 
 /// What a listing found: topics by their full names, and the brokers.
@@ -61,6 +73,7 @@ impl Topics {
             cluster,
             admin: Arc::new(admin),
             limits: Mutex::default(),
+            looked_up: tokio::sync::Mutex::default(),
         })
     }
 
@@ -181,7 +194,7 @@ impl Topics {
 
     /// Waits until each partition of these topics has a leader.
     async fn led(&self, specs: &[TopicSpec]) -> Result<(), TopicError> {
-        let until = tokio::time::Instant::now() + LEADERS_WITHIN;
+        let until = Instant::now() + LEADERS_WITHIN;
         for spec in specs {
             let name = self.config.full_name(&spec.name);
             loop {
@@ -189,7 +202,7 @@ impl Topics {
                 if metadata.is_ok_and(|metadata| is_led(&metadata, &name, spec.partitions)) {
                     break;
                 }
-                if tokio::time::Instant::now() >= until {
+                if Instant::now() >= until {
                     return Err(unavailable(NoAnswer(LEADERS_WITHIN)));
                 }
                 tokio::time::sleep(ASK_EVERY).await;
@@ -212,10 +225,10 @@ impl Topics {
     /// Asks until a broker has answered, for a request's time: one that goes away takes the question
     /// with it, and the next may know.
     async fn listing(&self, wanted: impl Fn(&str) -> bool) -> Result<Listing, TopicError> {
-        let until = tokio::time::Instant::now() + self.config.request_timeout;
+        let until = Instant::now() + self.config.request_timeout;
         loop {
             match self.listed(&wanted).await {
-                Err(_again) if tokio::time::Instant::now() < until => {
+                Err(_again) if Instant::now() < until => {
                     tokio::time::sleep(ASK_EVERY).await;
                 }
                 done => return done,
@@ -280,11 +293,40 @@ impl Topics {
         Ok(())
     }
 
-    /// What a writer must know of a topic; `None` when it isn't there.
-    pub(crate) async fn target(&self, topic: &str) -> Result<Option<Arc<Target>>, AppendError> {
+    /// What a writer to `partition` must know of a topic; `None` when it isn't there.
+    pub(crate) async fn target(
+        &self,
+        topic: &str,
+        partition: u32,
+    ) -> Result<Option<Arc<Target>>, AppendError> {
         let full_name = self.config.full_name(topic);
-        let listed = self.listing(|name| name == full_name).await;
-        let listing = listed.map_err(|error| AppendError::Unavailable(Arc::new(error)))?;
+        let asked = Instant::now();
+        let mut looked_up = self.looked_up.lock().await;
+        let has = |listing: &Listing| {
+            let found = listing.topics.get(&full_name);
+            found.is_some_and(|found| partition < found.partitions())
+        };
+        let is_known = looked_up.as_ref().is_some_and(|last| match &last.found {
+            Ok(listing) => has(listing) && last.at.elapsed() < KNOWN_FOR,
+            Err(_) => last.at >= asked,
+        });
+        if !is_known {
+            let ours: Vec<String> = {
+                let limits = self.limits.lock();
+                limits.keys().map(|of| self.config.full_name(of)).collect()
+            };
+            let wanted = |name: &str| name == full_name || ours.iter().any(|ours| ours == name);
+            let found = self.listing(wanted).await;
+            *looked_up = Some(LookedUp {
+                at: Instant::now(),
+                found: found.map_err(|error| AppendError::Unavailable(Arc::new(error))),
+            });
+        }
+        let listing = match looked_up.as_ref().map(|last| &last.found) {
+            Some(Ok(listing)) => listing,
+            Some(Err(error)) => return Err(error.clone()),
+            None => return Ok(None),
+        };
         let limit = self.limits.lock().get(topic).copied();
         Ok(listing.topics.get(&full_name).map(|found| {
             Arc::new(Target {

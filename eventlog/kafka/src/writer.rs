@@ -92,7 +92,7 @@ impl KafkaWriter {
             return Ok(target);
         }
         // A producer's own look-up would have a broker make the topic, so it is never the first.
-        let found = self.topics.target(to.topic()).await?;
+        let found = self.topics.target(to.topic(), to.partition()).await?;
         match found.filter(|target| to.partition() < target.partitions) {
             Some(target) => {
                 self.targets
