@@ -1,11 +1,12 @@
-//! SIGINT and SIGTERM: what runs is ended, and the containers are removed all the same.
+//! SIGINT, SIGTERM and SIGHUP: what runs is ended, and the containers are removed all the same.
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-/// Both.
+/// All three.
 pub(crate) struct Signals {
     interrupt: Signal,
     terminate: Signal,
+    hangup: Signal,
 }
 
 impl Signals {
@@ -17,6 +18,7 @@ impl Signals {
         Ok(Self {
             interrupt: signal(SignalKind::interrupt())?,
             terminate: signal(SignalKind::terminate())?,
+            hangup: signal(SignalKind::hangup())?,
         })
     }
 
@@ -26,6 +28,7 @@ impl Signals {
             biased;
             _ = self.interrupt.recv() => "SIGINT",
             _ = self.terminate.recv() => "SIGTERM",
+            _ = self.hangup.recv() => "SIGHUP",
         }
     }
 }

@@ -36,7 +36,7 @@ pub type Verdicts = BTreeMap<String, Refusal>;
 /// # Errors
 /// When the libraries can't be installed or run.
 pub fn verdicts(requests: &[Signed]) -> anyhow::Result<Vec<Verdicts>> {
-    let installed = installed()?;
+    let installed = installed("signatures")?;
     let mut python = Command::new("python3");
     python
         .arg(pinned("check.py"))
@@ -66,17 +66,20 @@ pub fn aiokafka(brokers: &str, topic: &str) -> anyhow::Result<Command> {
     program
         .arg(pinned("produce.py"))
         .args([brokers, topic])
-        .env("PYTHONPATH", installed()?.join("python"));
+        .env("PYTHONPATH", installed("kafka")?.join("python"));
     Ok(program)
 }
 
-/// Where the libraries are, installed if need be.
-fn installed() -> anyhow::Result<PathBuf> {
+/// Where the libraries of one kind are, installed if need be.
+fn installed(of: &str) -> anyhow::Result<PathBuf> {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../scripts/verifiers");
-    let said = Command::new(script).stderr(Stdio::inherit()).output()?;
+    let said = Command::new(script)
+        .arg(of)
+        .stderr(Stdio::inherit())
+        .output()?;
     ensure!(
         said.status.success(),
-        "scripts/verifiers could not install them, see above"
+        "scripts/verifiers {of} could not install them, see above"
     );
     let folder = String::from_utf8(said.stdout)?;
     Ok(PathBuf::from(folder.trim_end()))

@@ -50,7 +50,7 @@ async fn an_outbox_connectors_stream_is_delivered() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn every_library_that_writes_to_kafka() {
+async fn what_aiokafka_writes_is_delivered() {
     delivered(|brokers, topic| Command::from(aiokafka(brokers, topic).unwrap())).await;
 }
 
