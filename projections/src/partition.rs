@@ -44,7 +44,7 @@ impl FoldError {
                 | ViewError::Replaced { .. },
             ) => true,
             Self::Replaced => true,
-            Self::Views(ViewError::Damaged(_)) | Self::TooNew(_) => false,
+            Self::Views(ViewError::Damaged(_) | ViewError::Unusable(_)) | Self::TooNew(_) => false,
         }
     }
 }

@@ -24,6 +24,9 @@ pub enum ViewError {
     /// It can't be used now; the same call may succeed later.
     #[error("the view store is unavailable: {0}")]
     Unavailable(#[source] BoxError),
+    /// It can't be used, and won't be until somebody mends that: a permission, a setting, a program that is too old.
+    #[error("the view store can't be used: {0}")]
+    Unusable(#[source] BoxError),
     /// What it holds can't be read; rebuilding mends it.
     #[error("the view store is damaged: {0}")]
     Damaged(#[source] BoxError),

@@ -17,10 +17,12 @@
 //!   one that was overtaken never covers a newer one.
 
 mod claim;
+mod counting;
 mod cql;
 mod error;
 mod expire;
 mod keys;
+mod making;
 mod op;
 mod read;
 mod store;

@@ -25,11 +25,13 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::claim::{self, Claim, Counts, EXPIRED, ONLY_ROUTED, Owned, micros, state_rows};
+use crate::counting::{GENERATION, Meta, Tables};
 use crate::cql::{Cql, together};
 use crate::expire::Forgotten;
+use crate::making;
 use crate::read::{Along, Epochs, Reading};
-use crate::store::{Config, GENERATION, switch};
-use crate::tables::{Generation, Meta, Table};
+use crate::store::Config;
+use crate::tables::{Generation, Table};
 use crate::write::{self, Known};
 
 /// How often it is looked which generation of rows counts.
@@ -109,6 +111,8 @@ impl ScyllaViews {
             self.current.lock().1 = Instant::now();
             return Ok(known);
         }
+        // A newer program may have made it, whose rows are not to be read or written by this one.
+        self.tables().check_version().await?;
         tracing::info!(generation = number, "another generation of rows counts");
         self.go_to(number).await
     }
@@ -121,6 +125,14 @@ impl ScyllaViews {
         *self.current.lock() = (Arc::clone(&opened), Instant::now());
         self.written.send_replace(());
         Ok(opened)
+    }
+
+    fn tables(&self) -> Tables<'_> {
+        Tables {
+            cql: &self.cql,
+            meta: &self.meta,
+            keyspace: &self.keyspace,
+        }
     }
 
     fn reading<'a>(&'a self, generation: &'a Generation) -> Reading<'a> {
@@ -496,13 +508,15 @@ impl ViewWriter for ScyllaViews {
         let generation = self.counting().await?;
         let number = generation.number;
         if self.is_pinned {
-            Generation::remove(&self.cql, &self.keyspace, number).await?;
+            making::drop_rows(&self.cql, &self.keyspace, number).await?;
+            making::make_rows(&self.cql, &self.keyspace, number).await?;
             self.go_to(number).await?;
             return Ok(());
         }
         let now = micros(&*self.clock);
+        making::make_rows(&self.cql, &self.keyspace, number + 1).await?;
         self.go_to(number + 1).await?;
-        switch(&self.cql, &self.meta, &self.keyspace, number + 1, now).await
+        self.tables().switch(number + 1, now).await
     }
 }
 

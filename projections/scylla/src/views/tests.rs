@@ -1,5 +1,7 @@
 //! What a crash leaves behind, on the server that `POSTRIDER_TEST_CQL` names.
 
+mod generations;
+
 use projections_port::conformance::samples::{
     accepted, advance, change, delivered, delivery, endpoint, tenant,
 };
@@ -7,6 +9,7 @@ use projections_port::{DeliveryState, First, KeyScope, Keys};
 use schemas::topics::Topic;
 
 use super::*;
+use crate::counting::VERSION;
 use crate::expire::Old;
 use crate::store::Store;
 

@@ -1,0 +1,119 @@
+//! Which generation counts, whoever else starts, stalls or is newer.
+
+use super::*;
+use crate::making;
+
+/// Has it look at once which generation counts.
+fn look_again(views: &ScyllaViews) {
+    let mut current = views.current.lock();
+    current.1 = current.1.checked_sub(LOOK_EVERY).unwrap();
+}
+
+async fn let_count(views: &ScyllaViews, number: i64) {
+    let raised = views.meta.raise(&views.cql, GENERATION, number).await;
+    assert_eq!(raised.unwrap(), number);
+    look_again(views);
+}
+
+/// A running server does not go over to rows that a newer program folds, and says what is to be done; nor does
+/// a start.
+#[tokio::test(flavor = "multi_thread")]
+async fn rows_of_a_newer_version_are_left_alone() {
+    let config = config("newer");
+    let views = open(&config).await;
+    views.write(first()).await.unwrap();
+    let newer = making::VERSION + 1;
+    let raised = views.meta.raise(&views.cql, VERSION, newer).await;
+    assert_eq!(raised.unwrap(), newer);
+    let_count(&views, 2).await;
+    making::make_rows(&views.cql, &config.keyspace, 2)
+        .await
+        .unwrap();
+    let wanted = format!("have version {newer}, and this program knows up to");
+    for refused in [
+        views.totals().await.map(drop),
+        views.write(second()).await,
+        views.expire(Timestamp::from_millis(1), 1).await.map(drop),
+    ] {
+        let refused = refused.unwrap_err();
+        assert!(matches!(refused, ViewError::Unusable(_)), "{refused:?}");
+        assert!(refused.to_string().contains(&wanted), "{refused}");
+    }
+    assert_eq!(views.generation(), 1);
+    let opened = Store::open(&config, Arc::new(Wall)).await;
+    let refused = opened.err().unwrap().to_string();
+    assert!(refused.contains(&wanted), "{refused}");
+    let rows = format!("SELECT claim FROM {}.claims_g2", config.keyspace);
+    let rows: Vec<(String,)> = views.cql.ask(&rows, ()).await.unwrap();
+    assert!(rows.is_empty(), "{rows:?}");
+}
+
+/// Who goes over to another generation makes none of its tables: they may have been dropped again.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_follows_makes_nothing() {
+    let config = config("follow");
+    let views = open(&config).await;
+    views.write(first()).await.unwrap();
+    let_count(&views, 2).await;
+    let failed = views.totals().await.unwrap_err();
+    assert!(matches!(failed, ViewError::Unavailable(_)), "{failed:?}");
+    assert_eq!(generations(&views.cql, &config).await, [1]);
+    making::make_rows(&views.cql, &config.keyspace, 2)
+        .await
+        .unwrap();
+    assert_eq!(views.totals().await.unwrap().0.deliveries, 0);
+    assert_eq!(views.generation(), 2);
+}
+
+/// One that began to migrate and stalled, while another did so and a rebuild came after it, sets nothing back and leaves
+/// no tables.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_start_that_stalled_sets_nothing_back() {
+    let config = config("stalled");
+    let views = open(&config).await;
+    let (meta, cql) = (&views.meta, &views.cql);
+    meta.put(cql, VERSION, 1, micros(&Wall)).await.unwrap();
+    let found = views.tables().look().await.unwrap();
+    assert_eq!(open(&config).await.generation(), 2);
+    let rebuilding = crate::store::Rebuilding::begin(&config, Arc::new(Wall));
+    rebuilding.await.unwrap().finish().await.unwrap();
+    assert_eq!(generations(cql, &config).await, [3]);
+    let stalled = views.tables().go_on(found, micros(&Wall)).await;
+    let failed = stalled.err().unwrap();
+    assert!(matches!(failed, ViewError::Unavailable(_)), "{failed:?}");
+    assert_eq!(meta.get(cql, GENERATION).await.unwrap(), Some(3));
+    assert_eq!(generations(cql, &config).await, [3]);
+    assert_eq!(open(&config).await.generation(), 3);
+}
+
+/// One that was killed between noting the version and letting its generation count is gone on with.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_migration_that_was_killed_is_finished() {
+    let config = config("killed");
+    let views = open(&config).await;
+    let (meta, cql) = (&views.meta, &views.cql);
+    let migrating = meta.raise(cql, "rows-of-version-2", 2).await;
+    assert_eq!(migrating.unwrap(), 2);
+    assert_eq!(open(&config).await.generation(), 2);
+    assert_eq!(generations(cql, &config).await, [2]);
+}
+
+/// A number that only grows: neither a writer that stalled since it looked sets it back, nor one at the same time.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_grows_is_not_set_back() {
+    let config = config("grows");
+    let views = open(&config).await;
+    let (meta, cql) = (&views.meta, &views.cql);
+    let found = meta.written(cql, GENERATION).await.unwrap();
+    assert_eq!(meta.raise(cql, GENERATION, 4).await.unwrap(), 4);
+    // At the same time.
+    let raised = meta.raise_from(cql, GENERATION, found, 3).await;
+    assert_eq!(raised.unwrap(), 4);
+    let raised = meta.raise_from(cql, GENERATION, found, 5).await;
+    assert_eq!(raised.unwrap(), 5);
+    assert_eq!(meta.raise(cql, GENERATION, 6).await.unwrap(), 6);
+    // Stalled.
+    let raised = meta.raise_from(cql, GENERATION, found, 9).await;
+    assert_eq!(raised.unwrap(), 6);
+    assert_eq!(meta.raise(cql, GENERATION, 2).await.unwrap(), 6);
+}
