@@ -14,8 +14,9 @@ use scylla::statement::Consistency;
 use scylla::statement::batch::{Batch, BatchStatement, BatchType};
 use scylla::statement::prepared::PreparedStatement;
 
-use crate::error::unavailable;
+use crate::error::{OpenError, unavailable};
 use crate::store::Config;
+use crate::tls;
 
 /// How long one statement may take before it counts as failed.
 const STATEMENT: Duration = Duration::from_secs(10);
@@ -47,7 +48,7 @@ pub(crate) struct Requests {
 }
 
 impl Cql {
-    pub(crate) async fn connect(config: &Config) -> Result<Self, scylla::errors::NewSessionError> {
+    pub(crate) async fn connect(config: &Config) -> Result<Self, OpenError> {
         let profile = ExecutionProfile::builder()
             // Not a quorum of one datacenter: which one, the driver decides anew at each request, and what one
             // has written the other must see.
@@ -61,8 +62,15 @@ impl Cql {
         if let Some((user, password)) = &config.login {
             builder = builder.user(user, password);
         }
+        if let Some(tls) = &config.tls {
+            builder = builder.tls_context(Some(tls::client_config(tls)?));
+        }
+        let session = builder.build().await;
         Ok(Self {
-            session: builder.build().await?,
+            session: session.map_err(|error| OpenError::Unreachable {
+                nodes: config.nodes.join(","),
+                source: Box::new(error),
+            })?,
             requests: Requests::default(),
         })
     }

@@ -27,10 +27,12 @@ mod op;
 mod read;
 mod store;
 mod tables;
+mod tls;
 mod views;
 mod write;
 
 pub use error::OpenError;
 pub use keys::ScyllaKeys;
 pub use store::{Config, Rebuilding, Store};
+pub use tls::Tls;
 pub use views::ScyllaViews;

@@ -15,6 +15,7 @@ use crate::error::OpenError;
 use crate::keys::ScyllaKeys;
 use crate::making;
 use crate::tables::Generation;
+use crate::tls::Tls;
 use crate::views::ScyllaViews;
 
 /// Where the views are.
@@ -28,6 +29,8 @@ pub struct Config {
     pub replication: u32,
     /// User and password, where the server asks for them.
     pub login: Option<(String, String)>,
+    /// How nodes are spoken to behind TLS; `None`: in the clear.
+    pub tls: Option<Tls>,
     /// After how many seconds an idempotency key goes by itself: no less than the retention of `inbox` and the
     /// longest window (`docs/protocol.md`, R8). 0: never. `None`: as who opened it before has said, which is
     /// noted in the keyspace.
@@ -43,6 +46,7 @@ impl Config {
             keyspace,
             replication: 1,
             login: None,
+            tls: None,
             keys_ttl: None,
         }
     }
@@ -149,11 +153,7 @@ async fn open(config: &Config, clock: &Arc<dyn Clock>) -> Result<Opened, OpenErr
     if !is_word || name.len() > 48 || !name.starts_with(|c: char| c.is_ascii_alphabetic()) {
         return Err(OpenError::Name(name.clone()));
     }
-    let connected = Cql::connect(config).await;
-    let cql = connected.map_err(|error| OpenError::Unreachable {
-        nodes: config.nodes.join(","),
-        source: Box::new(error),
-    })?;
+    let cql = Cql::connect(config).await?;
     let until = Instant::now() + TRY_FOR;
     loop {
         match prepare(&cql, config, clock).await {
