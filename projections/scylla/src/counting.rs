@@ -4,7 +4,7 @@ use projections_port::ViewError;
 use scylla::statement::prepared::PreparedStatement;
 
 use crate::cql::Cql;
-use crate::error::{OpenError, unavailable};
+use crate::error::{OpenError, unavailable, unusable};
 use crate::making::{self, VERSION as KNOWN};
 use crate::tables::Generation;
 
@@ -59,7 +59,7 @@ impl Tables<'_> {
                     found: version.unsigned_abs(),
                     known: KNOWN.unsigned_abs(),
                 };
-                Err(ViewError::Unusable(Box::new(newer)))
+                Err(unusable(newer))
             }
             None => Ok(()),
         }

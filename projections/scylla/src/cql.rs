@@ -14,7 +14,7 @@ use scylla::statement::Consistency;
 use scylla::statement::batch::{Batch, BatchStatement, BatchType};
 use scylla::statement::prepared::PreparedStatement;
 
-use crate::error::{OpenError, unavailable};
+use crate::error::{OpenError, of_driver, unavailable, unusable};
 use crate::store::Config;
 use crate::tls;
 
@@ -80,7 +80,7 @@ impl Cql {
         self.session
             .query_unpaged(text, ())
             .await
-            .map_err(unavailable)?;
+            .map_err(of_driver)?;
         self.session
             .await_schema_agreement()
             .await
@@ -102,7 +102,7 @@ impl Cql {
     }
 
     pub(crate) async fn prepare(&self, text: String) -> Result<PreparedStatement, ViewError> {
-        let mut statement = self.session.prepare(text).await.map_err(unavailable)?;
+        let mut statement = self.session.prepare(text).await.map_err(of_driver)?;
         // Each names the cells and the time of what it writes: run twice, it changes nothing.
         statement.set_is_idempotent(true);
         Ok(statement)
@@ -115,7 +115,7 @@ impl Cql {
     ) -> Result<(), ViewError> {
         self.requests.writes.inc();
         let ran = self.session.execute_unpaged(statement, values).await;
-        ran.map(drop).map_err(unavailable)
+        ran.map(drop).map_err(of_driver)
     }
 
     /// All rows at once: every statement that is asked so has a limit, or few rows by its nature.
@@ -129,10 +129,11 @@ impl Cql {
     {
         self.requests.reads.inc();
         let found = self.session.execute_unpaged(statement, values).await;
-        let found = found.map_err(unavailable)?;
-        let found = found.into_rows_result().map_err(unavailable)?;
-        let rows = found.rows::<R>().map_err(unavailable)?;
-        rows.map(|row| row.map_err(unavailable)).collect()
+        let found = found.map_err(of_driver)?;
+        // Tables that have another shape.
+        let found = found.into_rows_result().map_err(unusable)?;
+        let rows = found.rows::<R>().map_err(unusable)?;
+        rows.map(|row| row.map_err(unusable)).collect()
     }
 
     /// Runs one statement with each of `values`, all of one partition, in one request.
@@ -149,6 +150,6 @@ impl Cql {
         batch.set_is_idempotent(true);
         self.requests.writes.inc();
         let ran = self.session.batch(&batch, values).await;
-        ran.map(drop).map_err(unavailable)
+        ran.map(drop).map_err(of_driver)
     }
 }

@@ -385,6 +385,21 @@ async fn keys_live_as_long_as_servers_have_said() {
     assert!(matches!(left[..], [(Some(4_900..=5_000),)]), "{left:?}");
 }
 
+/// What a server will never take is not tried again and again; and it takes what comes next.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_value_that_is_too_large_lasts() {
+    let config = config("large");
+    let views = open(&config).await;
+    let generation = views.counting().await.unwrap();
+    let put = |value: Vec<u8>| {
+        let values = (1_i64, value, "a", 1_i64, vec![1_u8]);
+        views.cql.run(&generation.put_state, values)
+    };
+    let refused = put(vec![0; 17 << 20]).await.unwrap_err();
+    assert!(matches!(refused, ViewError::Unusable(_)), "{refused:?}");
+    put(vec![0; 1 << 20]).await.unwrap();
+}
+
 /// Rows of an older version give way to an empty generation, once, whoever starts at the same time.
 #[tokio::test(flavor = "multi_thread")]
 async fn rows_of_an_older_version_are_folded_anew() {
