@@ -297,6 +297,17 @@ pub trait ViewWriter: Views {
         wanted: &[EndpointId],
     ) -> Result<Vec<Option<EndpointRow>>, ViewError>;
 
+    /// Takes over what is folded from a partition of `events`, or of `inbox`, before anything is: what an earlier owner left
+    /// half-written is finished, and what is old of it [`expire`](Self::expire) forgets from here on, though nothing new
+    /// should come to be folded. Nothing to do where one process has the store.
+    ///
+    /// # Errors
+    /// When the store can't be written.
+    async fn take(&self, topic: Topic, partition: u32) -> Result<(), ViewError> {
+        let _ = (topic, partition);
+        Ok(())
+    }
+
     /// Writes a batch: readers see all of it or none (as [`Views`] says), and after a crash all of it or
     /// none counts.
     /// It need not be durable when this returns: what is lost is folded again. Rows of what was

@@ -58,11 +58,23 @@ impl Claim {
     /// Whose a batch is.
     pub(crate) fn of(batch: &Batch) -> Self {
         match batch.progress.first() {
-            Some(advance) if matches!(advance.topic, Topic::Inbox | Topic::Routed) => {
-                Self::acceptances(advance.partition)
-            }
-            Some(advance) => Self::deliveries(advance.partition),
+            Some(advance) => Self::folding(advance.topic, advance.partition),
             None => Self::deliveries(0),
+        }
+    }
+
+    /// Whose a partition is.
+    pub(crate) fn folding(topic: Topic, partition: u32) -> Self {
+        match topic {
+            Topic::Inbox | Topic::Routed => Self::acceptances(partition),
+            Topic::Events
+            | Topic::Retry(_)
+            | Topic::Attempts
+            | Topic::DeadLetters
+            | Topic::Requests
+            | Topic::Progress
+            | Topic::Control
+            | Topic::Quarantine => Self::deliveries(partition),
         }
     }
 

@@ -440,6 +440,19 @@ impl ViewWriter for ScyllaViews {
         together(asked.collect()).await
     }
 
+    async fn take(&self, topic: Topic, partition: u32) -> Result<(), ViewError> {
+        let generation = self.counting().await?;
+        let claim = Claim::folding(topic, partition);
+        let slot = self.slot(&claim);
+        let mut slot = slot.lock().await;
+        // One that nobody has had is taken with its first turn: there is nothing of it.
+        let live = self.shown(&generation).await?.live;
+        if slot.is_none() && live.iter().any(|(had, _)| had == claim.name()) {
+            *slot = Some(Owned::take(&self.cql, &generation, &self.clock, claim).await?);
+        }
+        Ok(())
+    }
+
     async fn write(&self, batch: Batch) -> Result<(), ViewError> {
         let generation = self.counting().await?;
         batch.check_generation(generation.number.unsigned_abs())?;

@@ -252,6 +252,30 @@ async fn what_is_forgotten_is_counted_once() {
     .unwrap();
 }
 
+/// Of a partition to which nothing new comes, what is old is forgotten by whoever has it now; and what was committed of it is
+/// finished at once.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_old_is_forgotten_though_nothing_new_comes() {
+    let config = config("idle");
+    let dies = open(&config).await;
+    dies.write(first()).await.unwrap();
+    commit_only(&dies, second()).await;
+    drop(dies);
+    let next = open(&config).await;
+    let later = Timestamp::from_millis(24 * 3_600_000);
+    let sweep = async || while next.expire(later, 100).await.unwrap() {};
+    sweep().await;
+    let left = async || next.totals().await.unwrap().0.deliveries;
+    assert_eq!(left().await, 3, "nobody's yet");
+    next.take(Topic::Inbox, 0).await.unwrap();
+    next.take(Topic::Events, 1).await.unwrap();
+    assert_eq!(next.ours(), [], "nothing is there of these");
+    next.take(Topic::Events, 0).await.unwrap();
+    assert_both(&next).await;
+    sweep().await;
+    assert_eq!(left().await, 0);
+}
+
 /// Two that take one claim at once: one of them has it, and nothing is lost.
 #[tokio::test(flavor = "multi_thread")]
 async fn of_two_takers_one_has_the_claim() {
