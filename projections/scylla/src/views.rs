@@ -24,7 +24,9 @@ use schemas::topics::Topic;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use crate::claim::{self, Claim, Counts, EXPIRED, ONLY_ROUTED, Owned, micros, state_rows};
+use crate::claim::{
+    self, Claim, ClaimRow, Counts, EXPIRED, ONLY_ROUTED, Owned, micros, state_rows,
+};
 use crate::counting::{GENERATION, Meta, Tables};
 use crate::cql::{Cql, together};
 use crate::expire::Forgotten;
@@ -143,8 +145,7 @@ impl ScyllaViews {
     }
 
     async fn shown(&self, generation: &Generation) -> Result<Shown, ViewError> {
-        let rows: Vec<(String, Option<i64>, Option<Vec<u8>>)> =
-            self.cql.rows(&generation.claims, ()).await?;
+        let rows: Vec<ClaimRow> = self.cql.rows(&generation.claims, ()).await?;
         let mut shown = Shown {
             live: Vec::new(),
             progress: BTreeMap::new(),
