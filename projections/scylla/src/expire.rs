@@ -11,9 +11,10 @@ use schemas::origin::Acceptance;
 use schemas::text::TenantId;
 use schemas::topics::Topic;
 
+use crate::along::Along;
 use crate::claim::Claim;
 use crate::op::{Kind, Op};
-use crate::read::{Along, Reading, Stored};
+use crate::read::{Reading, Stored};
 use crate::tables::{Table, row_key};
 
 /// What one claim is to forget.

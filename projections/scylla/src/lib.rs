@@ -16,12 +16,14 @@
 //! - Every write carries a timestamp that grows from turn to turn and from owner to owner: the write of
 //!   one that was overtaken never covers a newer one.
 
+mod along;
 mod claim;
 mod counting;
 mod cql;
 mod error;
 mod expire;
 mod keys;
+mod lists;
 mod making;
 mod op;
 mod read;

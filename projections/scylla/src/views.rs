@@ -24,6 +24,7 @@ use schemas::topics::Topic;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
+use crate::along::Along;
 use crate::claim::{
     self, Claim, ClaimRow, Counts, EXPIRED, ONLY_ROUTED, Owned, micros, state_rows,
 };
@@ -31,7 +32,7 @@ use crate::counting::{GENERATION, Meta, Tables};
 use crate::cql::{Cql, together};
 use crate::expire::Forgotten;
 use crate::making;
-use crate::read::{Along, Epochs, Reading};
+use crate::read::{Epochs, Reading};
 use crate::store::Config;
 use crate::tables::{Generation, Table};
 use crate::write::{self, Known};

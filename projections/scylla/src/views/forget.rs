@@ -7,11 +7,11 @@ use projections_port::ViewError;
 use projections_port::encoding::{key, state};
 
 use super::{ScyllaViews, Slot};
+use crate::along::Along;
 use crate::claim::{Claim, EXPIRED, Owned, Turn, micros};
 use crate::cql::together;
 use crate::expire::{Old, Search, listed, owners, shortened, unlist_emptied, unlist_empty};
 use crate::op::Kind;
-use crate::read::Along;
 use crate::tables::{Generation, Table};
 use crate::write;
 
