@@ -14,7 +14,8 @@ use scylla::statement::Consistency;
 use scylla::statement::batch::{Batch, BatchStatement, BatchType};
 use scylla::statement::prepared::PreparedStatement;
 
-use crate::error::{OpenError, of_driver, unavailable, unusable};
+use crate::error::{OpenError, unavailable, unusable};
+use crate::passing::of_driver;
 use crate::store::Config;
 use crate::tls;
 

@@ -26,6 +26,7 @@ mod keys;
 mod lists;
 mod making;
 mod op;
+mod passing;
 mod read;
 mod store;
 mod tables;

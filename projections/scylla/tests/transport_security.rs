@@ -11,6 +11,7 @@ use projections_port::conformance::samples::{accepted, endpoint, tenant};
 use projections_port::{ViewWriter, Views};
 use projections_scylla::{Config, OpenError, Store, Tls};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinSet;
 
 #[derive(Debug)]
 struct Wall;
@@ -77,20 +78,22 @@ async fn refused(config: &Config) -> String {
 }
 
 /// The server under another address of this machine, which its certificate is not for. At the same port: the driver
-/// takes every node to listen at the one that it was told.
-async fn elsewhere(server: String) -> String {
+/// takes every node to listen at the one that it was told. Until what comes back with it is dropped.
+async fn elsewhere(server: String) -> (String, JoinSet<()>) {
     let (_, port) = server.rsplit_once(':').unwrap();
     let address = format!("127.0.0.2:{port}");
     let listener = TcpListener::bind(&address).await.unwrap();
-    tokio::spawn(async move {
+    let mut relaying = JoinSet::new();
+    relaying.spawn(async move {
+        let mut connections = JoinSet::new();
         while let Ok((mut client, _)) = listener.accept().await {
             let mut server = TcpStream::connect(&server).await.unwrap();
-            tokio::spawn(async move {
+            connections.spawn(async move {
                 drop(tokio::io::copy_bidirectional(&mut client, &mut server).await);
             });
         }
     });
-    address
+    (address, relaying)
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -101,7 +104,7 @@ async fn a_server_is_trusted_by_its_authority_and_its_name() {
     let server = variable("POSTRIDER_TEST_CQL");
     let ours = PathBuf::from(variable("POSTRIDER_TEST_CQL_CA"));
     let another = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/another-authority.pem");
-    let elsewhere = elsewhere(server.clone()).await;
+    let (elsewhere, _relaying) = elsewhere(server.clone()).await;
 
     let store = open(&config(&server, ours.clone(), None)).await.unwrap();
     let batch = accepted(0, endpoint(1));
