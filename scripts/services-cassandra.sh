@@ -4,6 +4,8 @@
 cassandra_version=5.0.5
 cassandra_jars=$cache/cassandra-$cassandra_version
 cassandra_current=$state/cassandra/current
+# Of the key for TLS; no secret.
+cassandra_password=only-for-tests
 
 # Downloads once. A folder appears under its name only when it is whole.
 cassandra_download() {
@@ -35,6 +37,16 @@ POM
     rm -rf "$part"
 }
 
+# A key pair for clients that ask for TLS, and its certificate as they want it.
+cassandra_certificate() {
+    local node=$1
+    keytool -genkeypair -alias cassandra -keyalg EC -groupname secp256r1 -validity 3650 \
+        -dname CN=cassandra -ext SAN=IP:127.0.0.1,DNS:localhost -storetype PKCS12 \
+        -keystore "$node/keys.p12" -storepass "$cassandra_password" >/dev/null 2>&1
+    keytool -exportcert -rfc -alias cassandra -keystore "$node/keys.p12" \
+        -storepass "$cassandra_password" -file "$node/ca.pem" >/dev/null 2>&1
+}
+
 # A folder for this run, with the node's settings.
 cassandra_prepare() {
     local base run
@@ -46,6 +58,7 @@ cassandra_prepare() {
     rm -rf "$state"/cassandra/runs/*/node/{data,commitlog,saved_caches,hints,cdc}
     run=$(mktemp -d "$state/cassandra/runs/$(date +%Y%m%dT%H%M%S).XXXX")
     mkdir -p "$run"/node/{data,commitlog,saved_caches,hints,cdc}
+    cassandra_certificate "$run/node"
     cat >"$run/node/cassandra.yaml" <<YAML
 cluster_name: postrider-tests
 num_tokens: 1
@@ -67,6 +80,14 @@ storage_port: $((base + 1))
 rpc_address: 127.0.0.1
 start_native_transport: true
 native_transport_port: $base
+# One port for those who ask for TLS and those who don't.
+client_encryption_options:
+  enabled: true
+  optional: true
+  keystore: $run/node/keys.p12
+  keystore_password: $cassandra_password
+  store_type: PKCS12
+  require_client_auth: false
 endpoint_snitch: SimpleSnitch
 auto_snapshot: false
 YAML
@@ -170,4 +191,7 @@ cassandra_status() {
     fi
 }
 
-cassandra_env() { echo "export POSTRIDER_TEST_CQL=127.0.0.1:$(cassandra_port)"; }
+cassandra_env() {
+    echo "export POSTRIDER_TEST_CQL=127.0.0.1:$(cassandra_port)"
+    echo "export POSTRIDER_TEST_CQL_CA=$(readlink -f "$cassandra_current")/node/ca.pem"
+}

@@ -17,14 +17,16 @@ pub(crate) fn log_unavailable(detail: &str) -> Problem {
 pub(crate) fn of_views(error: &ViewError) -> Problem {
     tracing::warn!(%error, "views can't be read");
     match error {
-        // Nobody who reads is overtaken.
-        ViewError::Unavailable(_) | ViewError::Overtaken { .. } | ViewError::Replaced { .. } => {
-            Problem::unavailable(
-                "views_unavailable",
-                "the views can't be read now; deliveries go on meanwhile",
-                RETRY_AFTER,
-            )
-        }
+        // Nobody who reads is overtaken. What an operator has to mend is nothing that clients could do about: later it
+        // may be mended.
+        ViewError::Unavailable(_)
+        | ViewError::Unusable(_)
+        | ViewError::Overtaken { .. }
+        | ViewError::Replaced { .. } => Problem::unavailable(
+            "views_unavailable",
+            "the views can't be read now; deliveries go on meanwhile",
+            RETRY_AFTER,
+        ),
         ViewError::Damaged(_) => Problem::new(
             StatusCode::INTERNAL_SERVER_ERROR,
             "views_damaged",

@@ -44,7 +44,7 @@ impl FoldError {
                 | ViewError::Replaced { .. },
             ) => true,
             Self::Replaced => true,
-            Self::Views(ViewError::Damaged(_)) | Self::TooNew(_) => false,
+            Self::Views(ViewError::Damaged(_) | ViewError::Unusable(_)) | Self::TooNew(_) => false,
         }
     }
 }
@@ -113,8 +113,9 @@ impl Folding {
         until: Option<&BTreeMap<(Topic, u32), u64>>,
     ) -> Result<Self, FoldError> {
         let generation = views.generation();
-        let progress = views.progress().await?;
         let (leader, partition) = claimed.leader();
+        views.take(leader, partition).await?;
+        let progress = views.progress().await?;
         let from = async |topic| -> Result<From, FoldError> {
             let known = progress.get(&(topic, partition));
             let mut from = From::known(&**log, topic, partition, known).await?;

@@ -22,6 +22,7 @@ use projections_port::{
 };
 use prometheus_client::registry::Registry;
 use proptest::prelude::*;
+use schemas::topics::Topic;
 use tempfile::TempDir;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -255,6 +256,20 @@ proptest! {
             Ok(())
         })?;
     }
+}
+
+/// Though nothing is written, and nothing comes to be folded.
+#[tokio::test(start_paused = true)]
+async fn what_is_folded_is_taken_over_first() {
+    let world = World::new(5).await;
+    let memory = Arc::new(MemoryViews::new());
+    let views: Arc<dyn ViewWriter> = Arc::<MemoryViews>::clone(&memory);
+    let running = start(&world, &views);
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let owned = (0..world::OWNED).map(|partition| (Topic::Events, partition));
+    let inbox = (0..world::INBOXES).map(|partition| (Topic::Inbox, partition));
+    assert_eq!(memory.taken(), owned.chain(inbox).collect());
+    end(Some(running)).await;
 }
 
 #[tokio::test(start_paused = true)]

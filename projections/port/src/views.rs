@@ -24,6 +24,9 @@ pub enum ViewError {
     /// It can't be used now; the same call may succeed later.
     #[error("the view store is unavailable: {0}")]
     Unavailable(#[source] BoxError),
+    /// It can't be used, and won't be until somebody mends that: a permission, a setting, a program that is too old.
+    #[error("the view store can't be used: {0}")]
+    Unusable(#[source] BoxError),
     /// What it holds can't be read; rebuilding mends it.
     #[error("the view store is damaged: {0}")]
     Damaged(#[source] BoxError),
@@ -293,6 +296,17 @@ pub trait ViewWriter: Views {
         &self,
         wanted: &[EndpointId],
     ) -> Result<Vec<Option<EndpointRow>>, ViewError>;
+
+    /// Takes over what is folded from a partition of `events`, or of `inbox`, before anything is: what an earlier owner left
+    /// half-written is finished, and what is old of it [`expire`](Self::expire) forgets from here on, though nothing new
+    /// should come to be folded. Nothing to do where one process has the store.
+    ///
+    /// # Errors
+    /// When the store can't be written.
+    async fn take(&self, topic: Topic, partition: u32) -> Result<(), ViewError> {
+        let _ = (topic, partition);
+        Ok(())
+    }
 
     /// Writes a batch: readers see all of it or none (as [`Views`] says), and after a crash all of it or
     /// none counts.

@@ -15,7 +15,9 @@ use schemas::topics::Topic;
 
 use crate::cql::Cql;
 use crate::error::unavailable;
+use crate::expire::{shortened, unlist_emptied};
 use crate::op::{self, Op};
+use crate::read::Reading;
 use crate::tables::Generation;
 
 /// How a claim's name begins that folds a partition of `events` and what its owner writes.
@@ -39,6 +41,9 @@ const PIECE: u8 = 10;
 /// Rows of state that are read at a time.
 const PAGE: i32 = 2_000;
 
+/// A row among claims: its name, the epoch whose state counts, what it shows.
+pub(crate) type ClaimRow = (String, Option<i64>, Option<Vec<u8>>);
+
 /// A row of state: key and value.
 pub(crate) type StateRow = (Vec<u8>, Vec<u8>);
 
@@ -58,11 +63,23 @@ impl Claim {
     /// Whose a batch is.
     pub(crate) fn of(batch: &Batch) -> Self {
         match batch.progress.first() {
-            Some(advance) if matches!(advance.topic, Topic::Inbox | Topic::Routed) => {
-                Self::acceptances(advance.partition)
-            }
-            Some(advance) => Self::deliveries(advance.partition),
+            Some(advance) => Self::folding(advance.topic, advance.partition),
             None => Self::deliveries(0),
+        }
+    }
+
+    /// Whose a partition is.
+    pub(crate) fn folding(topic: Topic, partition: u32) -> Self {
+        match topic {
+            Topic::Inbox | Topic::Routed => Self::acceptances(partition),
+            Topic::Events
+            | Topic::Retry(_)
+            | Topic::Attempts
+            | Topic::DeadLetters
+            | Topic::Requests
+            | Topic::Progress
+            | Topic::Control
+            | Topic::Quarantine => Self::deliveries(partition),
         }
     }
 
@@ -155,6 +172,12 @@ impl Owned {
             owned.at = owned.at.max(at + 1);
             let ops = pieces_of(&rows, at, pieces)?;
             op::spread(cql, generation, &ops, at).await?;
+            let lists = shortened(&ops);
+            if !lists.is_empty() {
+                let before = expired(cql, generation).await?;
+                let reading = Reading { cql, generation };
+                unlist_emptied(reading, lists, before, owned.at).await?;
+            }
         }
         let kept = rows
             .iter()
@@ -441,6 +464,15 @@ impl Counts {
         }
         merged
     }
+}
+
+/// Of before when nothing is written any more.
+async fn expired(cql: &Cql, generation: &Generation) -> Result<Timestamp, ViewError> {
+    let rows: Vec<ClaimRow> = cql.rows(&generation.claims, ()).await?;
+    let said = rows.into_iter().find(|(claim, ..)| claim == EXPIRED);
+    let said = said.and_then(|(_, _, value)| value);
+    let never = Timestamp::from_millis(i64::MIN);
+    Ok(said.map_or(Ok(never), |value| moment(&value))?)
 }
 
 /// The moment that a row among claims says.

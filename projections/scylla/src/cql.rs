@@ -14,8 +14,10 @@ use scylla::statement::Consistency;
 use scylla::statement::batch::{Batch, BatchStatement, BatchType};
 use scylla::statement::prepared::PreparedStatement;
 
-use crate::error::unavailable;
+use crate::error::{OpenError, unavailable, unusable};
+use crate::passing::of_driver;
 use crate::store::Config;
+use crate::tls;
 
 /// How long one statement may take before it counts as failed.
 const STATEMENT: Duration = Duration::from_secs(10);
@@ -47,7 +49,7 @@ pub(crate) struct Requests {
 }
 
 impl Cql {
-    pub(crate) async fn connect(config: &Config) -> Result<Self, scylla::errors::NewSessionError> {
+    pub(crate) async fn connect(config: &Config) -> Result<Self, OpenError> {
         let profile = ExecutionProfile::builder()
             // Not a quorum of one datacenter: which one, the driver decides anew at each request, and what one
             // has written the other must see.
@@ -61,8 +63,15 @@ impl Cql {
         if let Some((user, password)) = &config.login {
             builder = builder.user(user, password);
         }
+        if let Some(tls) = &config.tls {
+            builder = builder.tls_context(Some(tls::client_config(tls)?));
+        }
+        let session = builder.build().await;
         Ok(Self {
-            session: builder.build().await?,
+            session: session.map_err(|error| OpenError::Unreachable {
+                nodes: config.nodes.join(","),
+                source: Box::new(error),
+            })?,
             requests: Requests::default(),
         })
     }
@@ -72,7 +81,7 @@ impl Cql {
         self.session
             .query_unpaged(text, ())
             .await
-            .map_err(unavailable)?;
+            .map_err(of_driver)?;
         self.session
             .await_schema_agreement()
             .await
@@ -94,7 +103,7 @@ impl Cql {
     }
 
     pub(crate) async fn prepare(&self, text: String) -> Result<PreparedStatement, ViewError> {
-        let mut statement = self.session.prepare(text).await.map_err(unavailable)?;
+        let mut statement = self.session.prepare(text).await.map_err(of_driver)?;
         // Each names the cells and the time of what it writes: run twice, it changes nothing.
         statement.set_is_idempotent(true);
         Ok(statement)
@@ -107,7 +116,7 @@ impl Cql {
     ) -> Result<(), ViewError> {
         self.requests.writes.inc();
         let ran = self.session.execute_unpaged(statement, values).await;
-        ran.map(drop).map_err(unavailable)
+        ran.map(drop).map_err(of_driver)
     }
 
     /// All rows at once: every statement that is asked so has a limit, or few rows by its nature.
@@ -121,10 +130,11 @@ impl Cql {
     {
         self.requests.reads.inc();
         let found = self.session.execute_unpaged(statement, values).await;
-        let found = found.map_err(unavailable)?;
-        let found = found.into_rows_result().map_err(unavailable)?;
-        let rows = found.rows::<R>().map_err(unavailable)?;
-        rows.map(|row| row.map_err(unavailable)).collect()
+        let found = found.map_err(of_driver)?;
+        // Tables that have another shape.
+        let found = found.into_rows_result().map_err(unusable)?;
+        let rows = found.rows::<R>().map_err(unusable)?;
+        rows.map(|row| row.map_err(unusable)).collect()
     }
 
     /// Runs one statement with each of `values`, all of one partition, in one request.
@@ -141,6 +151,6 @@ impl Cql {
         batch.set_is_idempotent(true);
         self.requests.writes.inc();
         let ran = self.session.batch(&batch, values).await;
-        ran.map(drop).map_err(unavailable)
+        ran.map(drop).map_err(of_driver)
     }
 }

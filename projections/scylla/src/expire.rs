@@ -1,7 +1,7 @@
 //! Forgetting what is past retention. Counts are a claim's, so each process forgets what its claims
 //! have counted; minutes are counted by nobody.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use domain::time::Timestamp;
 use parking_lot::Mutex;
@@ -11,8 +11,10 @@ use schemas::origin::Acceptance;
 use schemas::text::TenantId;
 use schemas::topics::Topic;
 
+use crate::along::Along;
 use crate::claim::Claim;
-use crate::read::{Along, Reading, Stored};
+use crate::op::{Kind, Op};
+use crate::read::{Reading, Stored};
 use crate::tables::{Table, row_key};
 
 /// What one claim is to forget.
@@ -25,15 +27,6 @@ pub(crate) struct Old {
 }
 
 impl Old {
-    /// The lists of endpoints that lead to its deliveries: owner and bucket.
-    pub(crate) fn lists(&self) -> impl Iterator<Item = (Vec<u8>, i64)> {
-        let routed = self.routed.iter().map(|(row, _)| row);
-        self.deliveries.iter().chain(routed).map(|row| {
-            let owner = row.endpoint.uuid().as_bytes().to_vec();
-            (owner, Table::ByEndpoint.bucket(row.accepted_at))
-        })
-    }
-
     /// What of it is there now, as it is now.
     pub(crate) async fn still_there(self, reading: Reading<'_>) -> Result<Self, ViewError> {
         let rows = self
@@ -122,6 +115,49 @@ pub(crate) async fn listed(
         .rows(&reading.generation.buckets_up, values)
         .await?;
     Ok(rows.into_iter().map(|(bucket,)| bucket).collect())
+}
+
+/// The lists of endpoints that `ops` take rows from: owner and bucket.
+pub(crate) fn shortened(ops: &[Op]) -> BTreeSet<(Vec<u8>, i64)> {
+    let dropped = ops
+        .iter()
+        .filter(|op| op.table == Table::ByEndpoint && op.kind == Kind::Drop);
+    dropped.map(|op| (op.owner.clone(), op.bucket)).collect()
+}
+
+/// Takes those lists of endpoints off in which nothing is left, and of which all is from before `before`, so that nothing
+/// is written to them any more. `at` is the time of that write.
+pub(crate) async fn unlist_emptied(
+    reading: Reading<'_>,
+    lists: BTreeSet<(Vec<u8>, i64)>,
+    before: Timestamp,
+    at: i64,
+) -> Result<(), ViewError> {
+    let table = Table::ByEndpoint;
+    for (owner, bucket) in lists {
+        if table.end_of(bucket) <= before {
+            unlist_empty(reading, table, &owner, bucket, at).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Takes a bucket off the list if nothing is left in it.
+pub(crate) async fn unlist_empty(
+    reading: Reading<'_>,
+    table: Table,
+    owner: &[u8],
+    bucket: i64,
+    at: i64,
+) -> Result<(), ViewError> {
+    let rows = Along::first_of(reading, table, owner, bucket, None).await?;
+    if rows.is_empty() {
+        let unlisted = reading
+            .generation
+            .unlist(reading.cql, table, owner, bucket, at);
+        unlisted.await?;
+    }
+    Ok(())
 }
 
 impl Search<'_> {

@@ -11,8 +11,8 @@ use projections_port::{First, KeyScope, Keys, ViewError};
 use scylla::statement::prepared::PreparedStatement;
 
 use crate::claim::micros;
+use crate::counting::Meta;
 use crate::cql::{Cql, together};
-use crate::tables::Meta;
 
 /// The name of what was last told to be forgotten, in milliseconds.
 const EXPIRED: &str = "keys-expired";

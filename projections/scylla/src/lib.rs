@@ -16,19 +16,26 @@
 //! - Every write carries a timestamp that grows from turn to turn and from owner to owner: the write of
 //!   one that was overtaken never covers a newer one.
 
+mod along;
 mod claim;
+mod counting;
 mod cql;
 mod error;
 mod expire;
 mod keys;
+mod lists;
+mod making;
 mod op;
+mod passing;
 mod read;
 mod store;
 mod tables;
+mod tls;
 mod views;
 mod write;
 
 pub use error::OpenError;
 pub use keys::ScyllaKeys;
 pub use store::{Config, Rebuilding, Store};
+pub use tls::Tls;
 pub use views::ScyllaViews;

@@ -9,10 +9,13 @@ use prometheus_client::registry::Registry;
 use tokio::time::Instant;
 
 use crate::claim::micros;
+use crate::counting::{Meta, REBUILDING, Tables};
 use crate::cql::{Cql, Requests};
 use crate::error::OpenError;
 use crate::keys::ScyllaKeys;
-use crate::tables::{self, Generation, Meta};
+use crate::making;
+use crate::tables::Generation;
+use crate::tls::Tls;
 use crate::views::ScyllaViews;
 
 /// Where the views are.
@@ -26,6 +29,8 @@ pub struct Config {
     pub replication: u32,
     /// User and password, where the server asks for them.
     pub login: Option<(String, String)>,
+    /// How nodes are spoken to behind TLS; `None`: in the clear.
+    pub tls: Option<Tls>,
     /// After how many seconds an idempotency key goes by itself: no less than the retention of `inbox` and the
     /// longest window (`docs/protocol.md`, R8). 0: never. `None`: as who opened it before has said, which is
     /// noted in the keyspace.
@@ -41,6 +46,7 @@ impl Config {
             keyspace,
             replication: 1,
             login: None,
+            tls: None,
             keys_ttl: None,
         }
     }
@@ -50,17 +56,6 @@ impl Config {
 /// other's way.
 const TRY_FOR: Duration = Duration::from_secs(30);
 const TRY_EVERY: Duration = Duration::from_millis(200);
-
-/// The version of the tables, among the names in `meta`.
-const VERSION: &str = "version";
-/// The generation of rows that counts.
-pub(crate) const GENERATION: &str = "generation";
-/// The one that rows of an older version give way to; named for the version that they come to.
-const MIGRATING: &str = "rows-of-version-2";
-/// Up to which all were dropped.
-const DROPPED: &str = "dropped";
-/// The one that is being filled; 0: none.
-const REBUILDING: &str = "rebuilding";
 
 /// Views and keys, open.
 pub struct Store {
@@ -158,26 +153,21 @@ async fn open(config: &Config, clock: &Arc<dyn Clock>) -> Result<Opened, OpenErr
     if !is_word || name.len() > 48 || !name.starts_with(|c: char| c.is_ascii_alphabetic()) {
         return Err(OpenError::Name(name.clone()));
     }
-    let connected = Cql::connect(config).await;
-    let cql = connected.map_err(|error| OpenError::Unreachable {
-        nodes: config.nodes.join(","),
-        source: Box::new(error),
-    })?;
+    let cql = Cql::connect(config).await?;
     let until = Instant::now() + TRY_FOR;
     loop {
         match prepare(&cql, config, clock).await {
-            Ok((meta, Ok(generation))) => {
+            Ok((meta, generation)) => {
                 return Ok(Opened {
                     cql: Arc::new(cql),
                     meta: Arc::new(meta),
                     generation,
                 });
             }
-            Ok((_, Err(found))) => {
-                return Err(OpenError::NewerVersion {
-                    keyspace: name.clone(),
-                    found,
-                    known: tables::VERSION,
+            Err(ViewError::Unusable(source)) => {
+                return Err(match source.downcast::<OpenError>() {
+                    Ok(known) => *known,
+                    Err(source) => schema(config, ViewError::Unusable(source)),
                 });
             }
             Err(error) if Instant::now() > until => return Err(schema(config, error)),
@@ -189,96 +179,23 @@ async fn open(config: &Config, clock: &Arc<dyn Clock>) -> Result<Opened, OpenErr
     }
 }
 
-/// Makes what isn't there, and opens the rows that count; or says which newer version the tables have.
+/// Makes what isn't there, and opens the rows that count.
 async fn prepare(
     cql: &Cql,
     config: &Config,
     clock: &Arc<dyn Clock>,
-) -> Result<(Meta, Result<Generation, u64>), ViewError> {
-    tables::define(cql, &config.keyspace, config.replication).await?;
-    let meta = Meta::open(cql, &config.keyspace).await?;
-    let now = micros(&**clock);
-    let known = i64::try_from(tables::VERSION).unwrap_or(i64::MAX);
-    // Read first: who migrates writes its target before it lets that count.
-    let counts = meta.get(cql, GENERATION).await?;
-    let version = meta.get(cql, VERSION).await?;
-    // A newer program's tables are not touched.
-    if let Some(version) = version.filter(|version| version.unsigned_abs() > tables::VERSION) {
-        return Ok((meta, Err(version.unsigned_abs())));
-    }
-    let generation = match counts {
-        Some(counts) if version != Some(known) => {
-            let target = migrate(cql, config, &meta, counts, now).await?;
-            meta.put(cql, VERSION, known, now).await?;
-            target
-        }
-        Some(counts) => counts,
-        None => {
-            // The version first: rows that count without one are an older program's.
-            meta.put(cql, VERSION, known, now).await?;
-            meta.put(cql, GENERATION, 1, now).await?;
-            1
-        }
+) -> Result<(Meta, Generation), ViewError> {
+    let keyspace = &config.keyspace;
+    making::define(cql, keyspace, config.replication).await?;
+    let meta = Meta::open(cql, keyspace).await?;
+    let tables = Tables {
+        cql,
+        meta: &meta,
+        keyspace,
     };
-    drop_before(cql, &meta, &config.keyspace, generation, now).await?;
-    let generation = Generation::open(cql, &config.keyspace, generation).await?;
-    Ok((meta, Ok(generation)))
-}
-
-/// Lets an empty generation count instead of `counts` and of one that is being filled, whose rows lie as an older version
-/// had them: they are folded again, out of the log. Done again, or by two at once, it comes to the same.
-async fn migrate(
-    cql: &Cql,
-    config: &Config,
-    meta: &Meta,
-    counts: i64,
-    now: i64,
-) -> Result<i64, ViewError> {
-    let target = match meta.get(cql, MIGRATING).await? {
-        Some(target) => target,
-        None => {
-            let filled = meta.get(cql, REBUILDING).await?;
-            counts.max(filled.unwrap_or(0)) + 1
-        }
-    };
-    tracing::info!(
-        generation = target,
-        "the rows are folded anew: they lie as an older version had them"
-    );
-    meta.put(cql, MIGRATING, target, now).await?;
-    switch(cql, meta, &config.keyspace, target, now).await?;
-    Ok(target)
-}
-
-/// Lets generation `target` count, and drops those before it.
-pub(crate) async fn switch(
-    cql: &Cql,
-    meta: &Meta,
-    keyspace: &str,
-    target: i64,
-    now: i64,
-) -> Result<(), ViewError> {
-    meta.put(cql, GENERATION, target, now).await?;
-    meta.put(cql, REBUILDING, 0, now).await?;
-    drop_before(cql, meta, keyspace, target, now).await
-}
-
-/// Drops the generations before `counts` that were not dropped yet: whoever should have may have been killed.
-async fn drop_before(
-    cql: &Cql,
-    meta: &Meta,
-    keyspace: &str,
-    counts: i64,
-    now: i64,
-) -> Result<(), ViewError> {
-    let dropped = meta.get(cql, DROPPED).await?.unwrap_or(0);
-    if dropped + 1 >= counts {
-        return Ok(());
-    }
-    for old in dropped + 1..counts {
-        Generation::remove(cql, keyspace, old).await?;
-    }
-    meta.put(cql, DROPPED, counts - 1, now).await
+    let found = tables.look().await?;
+    let generation = tables.go_on(found, micros(&**clock)).await?;
+    Ok((meta, generation))
 }
 
 /// A new generation of rows, filled while the old one is there and goes on to count and to be written.
@@ -310,6 +227,8 @@ impl Rebuilding {
         let new = new.unwrap_or(generation + 1);
         let noted = meta.put(&cql, REBUILDING, new, micros(&*clock)).await;
         noted.map_err(schema)?;
+        let made = making::make_rows(&cql, &config.keyspace, new).await;
+        made.map_err(schema)?;
         let rows = Generation::open(&cql, &config.keyspace, new).await;
         let views = ScyllaViews::pinned(
             Arc::clone(&cql),
@@ -341,8 +260,12 @@ impl Rebuilding {
     /// When the switch can't be written; the old ones still count.
     pub async fn finish(self) -> Result<(), OpenError> {
         let schema = |source| schema(&self.config, source);
-        let (keyspace, now) = (&self.config.keyspace, micros(&*self.clock));
-        let switched = switch(&self.cql, &self.meta, keyspace, self.new, now).await;
+        let tables = Tables {
+            cql: &self.cql,
+            meta: &self.meta,
+            keyspace: &self.config.keyspace,
+        };
+        let switched = tables.switch(self.new, micros(&*self.clock)).await;
         switched.map_err(schema)
     }
 }

@@ -38,7 +38,7 @@ impl Table {
         Self::Endpoints,
     ];
 
-    const fn name(self) -> &'static str {
+    pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Events => "events",
             Self::Deliveries => "deliveries",
@@ -114,52 +114,6 @@ pub(crate) fn row_key(cursor: &Cursor) -> Vec<u8> {
     key::with(Vec::with_capacity(37), cursor)
 }
 
-/// The version of what [`define`] and [`Generation::open`] make. 2: ids that Postrider gave events lie by tenant and time;
-/// 3: those of deliveries by time.
-pub(crate) const VERSION: u64 = 3;
-
-/// Makes what is in no generation, where it isn't there. Run twice, or by two at once, it changes nothing.
-pub(crate) async fn define(cql: &Cql, keyspace: &str, replication: u32) -> Result<(), ViewError> {
-    let named = "SELECT keyspace_name FROM system_schema.keyspaces WHERE keyspace_name = ?";
-    let there: Vec<(String,)> = cql.ask(named, (keyspace.to_lowercase(),)).await?;
-    if there.is_empty() {
-        cql.define(&format!(
-            "CREATE KEYSPACE IF NOT EXISTS {keyspace} WITH replication = \
-             {{'class': 'NetworkTopologyStrategy', 'replication_factor': {replication}}}"
-        ))
-        .await?;
-    }
-    let tables = vec![
-        ("meta".to_owned(), "(name text PRIMARY KEY, number bigint)"),
-        (
-            "keys".to_owned(),
-            "(scope blob, position bigint, value blob, PRIMARY KEY (scope, position)) \
-             WITH CLUSTERING ORDER BY (position DESC)",
-        ),
-    ];
-    make(cql, keyspace, tables).await
-}
-
-/// Makes the tables of these names and columns that aren't there. A start that finds all of them changes nothing
-/// in the schema, which several Cassandra nodes don't agree on at once.
-async fn make(
-    cql: &Cql,
-    keyspace: &str,
-    tables: Vec<(String, &'static str)>,
-) -> Result<(), ViewError> {
-    let named = "SELECT table_name FROM system_schema.tables WHERE keyspace_name = ?";
-    let there: Vec<(String,)> = cql.ask(named, (keyspace.to_lowercase(),)).await?;
-    for (name, columns) in tables {
-        if !there.iter().any(|(there,)| *there == name) {
-            cql.define(&format!(
-                "CREATE TABLE IF NOT EXISTS {keyspace}.{name} {columns}"
-            ))
-            .await?;
-        }
-    }
-    Ok(())
-}
-
 /// The statements of one generation of tables.
 pub(crate) struct Generation {
     pub(crate) number: i64,
@@ -209,35 +163,9 @@ impl OfTable {
 const LISTED: usize = 100_000;
 
 impl Generation {
-    /// Makes the tables of generation `number`, where they aren't there, and prepares what is said to
-    /// them.
+    /// Prepares what is said to the tables of generation `number`, which have to be there: who goes to one that another
+    /// dropped meanwhile must not make it again.
     pub(crate) async fn open(cql: &Cql, keyspace: &str, number: i64) -> Result<Self, ViewError> {
-        let columns = "(owner blob, bucket bigint, key blob, value blob, routed blob, \
-                       PRIMARY KEY ((owner, bucket), key))";
-        let rows = Table::ALL.map(|table| (table.name(), columns));
-        let others = [
-            (
-                "buckets",
-                "(kind tinyint, owner blob, bucket bigint, PRIMARY KEY ((kind, owner), bucket))",
-            ),
-            (
-                "owners",
-                "(kind tinyint, owner blob, PRIMARY KEY (kind, owner))",
-            ),
-            (
-                "claims",
-                "(shard int, claim text, taken bigint, live bigint, shown blob, \
-                 PRIMARY KEY (shard, claim))",
-            ),
-            (
-                "state",
-                "(claim text, epoch bigint, key blob, value blob, \
-                 PRIMARY KEY ((claim, epoch), key))",
-            ),
-        ];
-        let tables = rows.into_iter().chain(others);
-        let tables = tables.map(|(table, columns)| (format!("{table}_g{number}"), columns));
-        make(cql, keyspace, tables.collect()).await?;
         let name = |table: &str| format!("{keyspace}.{table}_g{number}");
         let (buckets, owners) = (name("buckets"), name("owners"));
         let (claims, state) = (name("claims"), name("state"));
@@ -370,16 +298,6 @@ impl Generation {
         self.listed.lock().remove(&entry);
         Ok(())
     }
-
-    /// Drops the tables of a generation that counts no more.
-    pub(crate) async fn remove(cql: &Cql, keyspace: &str, number: i64) -> Result<(), ViewError> {
-        let rows = Table::ALL.map(Table::name);
-        for table in rows.iter().chain(&["buckets", "owners", "claims", "state"]) {
-            let text = format!("DROP TABLE IF EXISTS {keyspace}.{table}_g{number}");
-            cql.define(&text).await?;
-        }
-        Ok(())
-    }
 }
 
 async fn of_table(cql: &Cql, name: &str) -> Result<OfTable, ViewError> {
@@ -408,48 +326,4 @@ async fn of_table(cql: &Cql, name: &str) -> Result<OfTable, ViewError> {
         up: cql.prepare(range("ASC")).await?,
         down: cql.prepare(range("DESC")).await?,
     })
-}
-
-/// Numbers by name that belong to no generation.
-pub(crate) struct Meta {
-    put: PreparedStatement,
-    get: PreparedStatement,
-}
-
-impl Meta {
-    pub(crate) async fn open(cql: &Cql, keyspace: &str) -> Result<Self, ViewError> {
-        let put = format!("UPDATE {keyspace}.meta USING TIMESTAMP ? SET number = ? WHERE name = ?");
-        let get = format!("SELECT number, WRITETIME(number) FROM {keyspace}.meta WHERE name = ?");
-        Ok(Self {
-            put: cql.prepare(put).await?,
-            get: cql.prepare(get).await?,
-        })
-    }
-
-    pub(crate) async fn get(&self, cql: &Cql, name: &str) -> Result<Option<i64>, ViewError> {
-        Ok(self.written(cql, name).await?.0)
-    }
-
-    /// Puts a number in the place of what is there, whose writer's clock may be ahead.
-    pub(crate) async fn put(
-        &self,
-        cql: &Cql,
-        name: &str,
-        number: i64,
-        now: i64,
-    ) -> Result<(), ViewError> {
-        let written = self.written(cql, name).await?.1;
-        let at = written.map_or(now, |written| now.max(written.saturating_add(1)));
-        cql.run(&self.put, (at, number, name)).await
-    }
-
-    /// A number, and when it was written.
-    async fn written(
-        &self,
-        cql: &Cql,
-        name: &str,
-    ) -> Result<(Option<i64>, Option<i64>), ViewError> {
-        let rows: Vec<(Option<i64>, Option<i64>)> = cql.rows(&self.get, (name,)).await?;
-        Ok(rows.into_iter().next().unwrap_or_default())
-    }
 }

@@ -24,12 +24,17 @@ use schemas::topics::Topic;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use crate::claim::{self, Claim, Counts, EXPIRED, ONLY_ROUTED, Owned, micros, state_rows};
+use crate::along::Along;
+use crate::claim::{
+    self, Claim, ClaimRow, Counts, EXPIRED, ONLY_ROUTED, Owned, micros, state_rows,
+};
+use crate::counting::{GENERATION, Meta, Tables};
 use crate::cql::{Cql, together};
 use crate::expire::Forgotten;
-use crate::read::{Along, Epochs, Reading};
-use crate::store::{Config, GENERATION, switch};
-use crate::tables::{Generation, Meta, Table};
+use crate::making;
+use crate::read::{Epochs, Reading};
+use crate::store::Config;
+use crate::tables::{Generation, Table};
 use crate::write::{self, Known};
 
 /// How often it is looked which generation of rows counts.
@@ -109,6 +114,8 @@ impl ScyllaViews {
             self.current.lock().1 = Instant::now();
             return Ok(known);
         }
+        // A newer program may have made it, whose rows are not to be read or written by this one.
+        self.tables().check_version().await?;
         tracing::info!(generation = number, "another generation of rows counts");
         self.go_to(number).await
     }
@@ -123,6 +130,14 @@ impl ScyllaViews {
         Ok(opened)
     }
 
+    fn tables(&self) -> Tables<'_> {
+        Tables {
+            cql: &self.cql,
+            meta: &self.meta,
+            keyspace: &self.keyspace,
+        }
+    }
+
     fn reading<'a>(&'a self, generation: &'a Generation) -> Reading<'a> {
         Reading {
             cql: &self.cql,
@@ -131,8 +146,7 @@ impl ScyllaViews {
     }
 
     async fn shown(&self, generation: &Generation) -> Result<Shown, ViewError> {
-        let rows: Vec<(String, Option<i64>, Option<Vec<u8>>)> =
-            self.cql.rows(&generation.claims, ()).await?;
+        let rows: Vec<ClaimRow> = self.cql.rows(&generation.claims, ()).await?;
         let mut shown = Shown {
             live: Vec::new(),
             progress: BTreeMap::new(),
@@ -428,6 +442,19 @@ impl ViewWriter for ScyllaViews {
         together(asked.collect()).await
     }
 
+    async fn take(&self, topic: Topic, partition: u32) -> Result<(), ViewError> {
+        let generation = self.counting().await?;
+        let claim = Claim::folding(topic, partition);
+        let slot = self.slot(&claim);
+        let mut slot = slot.lock().await;
+        // One that nobody has had is taken with its first turn: there is nothing of it.
+        let live = self.shown(&generation).await?.live;
+        if slot.is_none() && live.iter().any(|(had, _)| had == claim.name()) {
+            *slot = Some(Owned::take(&self.cql, &generation, &self.clock, claim).await?);
+        }
+        Ok(())
+    }
+
     async fn write(&self, batch: Batch) -> Result<(), ViewError> {
         let generation = self.counting().await?;
         batch.check_generation(generation.number.unsigned_abs())?;
@@ -496,13 +523,15 @@ impl ViewWriter for ScyllaViews {
         let generation = self.counting().await?;
         let number = generation.number;
         if self.is_pinned {
-            Generation::remove(&self.cql, &self.keyspace, number).await?;
+            making::drop_rows(&self.cql, &self.keyspace, number).await?;
+            making::make_rows(&self.cql, &self.keyspace, number).await?;
             self.go_to(number).await?;
             return Ok(());
         }
         let now = micros(&*self.clock);
+        making::make_rows(&self.cql, &self.keyspace, number + 1).await?;
         self.go_to(number + 1).await?;
-        switch(&self.cql, &self.meta, &self.keyspace, number + 1, now).await
+        self.tables().switch(number + 1, now).await
     }
 }
 

@@ -28,6 +28,25 @@ pub(crate) struct WhichViews {
         hide_env_values = true
     )]
     pub(crate) views_login: Option<PathBuf>,
+    /// On CQL: TLS, and a PEM file with the certificate authorities that are trusted, no others
+    #[arg(
+        long,
+        global = true,
+        value_name = "FILE",
+        env = "POSTRIDER_VIEWS_CA",
+        hide_env_values = true
+    )]
+    pub(crate) views_ca: Option<PathBuf>,
+    /// On CQL with `--views-ca`: the name that the nodes' certificates are for, where it isn't each node's address
+    #[arg(
+        long,
+        global = true,
+        value_name = "NAME",
+        requires = "views_ca",
+        env = "POSTRIDER_VIEWS_TLS_NAME",
+        hide_env_values = true
+    )]
+    pub(crate) views_tls_name: Option<String>,
     /// On CQL: on how many nodes each row of a new keyspace is kept
     #[arg(
         long,

@@ -8,6 +8,7 @@ use anyhow::{Context, Result};
 use domain::time::Clock;
 use eventlog_port::EventLog;
 use projections_port::{Keys, ViewWriter};
+use projections_scylla::Tls;
 use prometheus_client::registry::Registry;
 
 use super::{Target, blocking, embedded_config};
@@ -119,6 +120,10 @@ pub(super) fn cql_config(which: &WhichViews) -> Result<Option<projections_scylla
     };
     let mut config = projections_scylla::Config::new(nodes.clone(), keyspace.clone());
     config.replication = which.views_replication;
+    config.tls = which.views_ca.clone().map(|authorities| Tls {
+        authorities,
+        name: which.views_tls_name.clone(),
+    });
     if let Some(file) = &which.views_login {
         let shown = file.display();
         let text = std::fs::read_to_string(file).with_context(|| format!("{shown}"))?;

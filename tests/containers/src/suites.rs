@@ -16,7 +16,8 @@ const INTERRUPTED: u8 = 130;
 const UNAVAILABLE: u8 = 69;
 
 /// Variables that name what a container doesn't have: a listener behind TLS.
-const NOT_ON_CONTAINERS: [&str; 4] = [
+const NOT_ON_CONTAINERS: [&str; 5] = [
+    "POSTRIDER_TEST_CQL_CA",
     "POSTRIDER_TEST_KAFKA_SECURE",
     "POSTRIDER_TEST_KAFKA_CA",
     "POSTRIDER_TEST_KAFKA_USER",

@@ -3,7 +3,7 @@
 mod keys;
 mod state;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use async_trait::async_trait;
 use domain::time::Timestamp;
@@ -27,6 +27,7 @@ pub struct MemoryViews {
     state: Mutex<State>,
     /// Wakes in the order of waiting, which `watch` does not.
     written: Notify,
+    taken: Mutex<BTreeSet<(Topic, u32)>>,
 }
 
 impl MemoryViews {
@@ -34,6 +35,12 @@ impl MemoryViews {
     #[must_use]
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// The partitions that were [taken over](ViewWriter::take).
+    #[must_use]
+    pub fn taken(&self) -> BTreeSet<(Topic, u32)> {
+        self.taken.lock().clone()
     }
 }
 
@@ -137,6 +144,11 @@ impl ViewWriter for MemoryViews {
         let state = self.state.lock();
         let find = |key| state.endpoints.get(key).copied();
         Ok(wanted.iter().map(find).collect())
+    }
+
+    async fn take(&self, topic: Topic, partition: u32) -> Result<(), ViewError> {
+        self.taken.lock().insert((topic, partition));
+        Ok(())
     }
 
     async fn write(&self, batch: Batch) -> Result<(), ViewError> {

@@ -5,8 +5,10 @@ use projections_port::{Cursor, Row, RowKey, ViewError};
 use schemas::text::TenantId;
 
 use super::ScyllaViews;
+use crate::along::Along;
 use crate::expire::owners;
-use crate::read::{Along, Stored, decoded};
+use crate::lists::decoded;
+use crate::read::Stored;
 use crate::tables::{Generation, Table, row_key};
 
 /// Every row there is, in the order of their keys.

@@ -1,17 +1,17 @@
 //! What is past retention, forgotten.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use domain::time::Timestamp;
 use projections_port::ViewError;
 use projections_port::encoding::{key, state};
 
 use super::{ScyllaViews, Slot};
+use crate::along::Along;
 use crate::claim::{Claim, EXPIRED, Owned, Turn, micros};
 use crate::cql::together;
-use crate::expire::{Old, Search, listed, owners};
+use crate::expire::{Old, Search, listed, owners, shortened, unlist_emptied, unlist_empty};
 use crate::op::Kind;
-use crate::read::Along;
 use crate::tables::{Generation, Table};
 use crate::write;
 
@@ -48,19 +48,12 @@ impl ScyllaViews {
             empty,
             ..
         } = search;
-        let lists = of.values().flat_map(Old::lists);
-        let lists = lists.filter(|(_, bucket)| Table::ByEndpoint.end_of(*bucket) <= before);
-        let lists: BTreeSet<_> = lists.collect();
         for (claim, old) in of {
-            self.forget(&generation, &claim, old).await?;
+            self.forget(&generation, &claim, old, before).await?;
         }
         for (table, owner, bucket) in empty {
             let unlisted = generation.unlist(&self.cql, table, &owner, bucket, now);
             unlisted.await?;
-        }
-        for (owner, bucket) in lists {
-            self.unlist_empty(&generation, Table::ByEndpoint, &owner, bucket)
-                .await?;
         }
         left -= self.forget_minutes(&generation, before, left).await?;
         Ok(left == 0)
@@ -72,6 +65,7 @@ impl ScyllaViews {
         generation: &Generation,
         claim: &Claim,
         old: Old,
+        before: Timestamp,
     ) -> Result<(), ViewError> {
         let slot = self.slot(claim);
         let mut slot = slot.lock().await;
@@ -79,9 +73,13 @@ impl ScyllaViews {
             return Ok(());
         };
         // Found before the claim was held: a turn in between may have forgotten it, or changed it.
-        let old = old.still_there(self.reading(generation)).await?;
+        let reading = self.reading(generation);
+        let old = old.still_there(reading).await?;
         let turn = forget(&mut owned, &old);
+        let lists = shortened(&turn.ops);
         owned.turn(&self.cql, generation, &self.clock, turn).await?;
+        // Before another turn: whoever takes the claim over after a kill finds this one, and does the same.
+        unlist_emptied(reading, lists, before, owned.at).await?;
         *slot = Some(owned);
         Ok(())
     }
@@ -124,8 +122,7 @@ impl ScyllaViews {
                 together(dropping.collect()).await?;
                 // Its last minutes may have gone in an earlier sweep.
                 if Table::Minutes.end_of(bucket) <= before {
-                    self.unlist_empty(generation, Table::Minutes, &owner, bucket)
-                        .await?;
+                    unlist_empty(reading, Table::Minutes, &owner, bucket, now).await?;
                 }
                 if gone == limit {
                     return Ok(gone);
@@ -133,25 +130,6 @@ impl ScyllaViews {
             }
         }
         Ok(gone)
-    }
-
-    /// Takes a bucket off the list that nothing is left in, and nothing is written to any more.
-    async fn unlist_empty(
-        &self,
-        generation: &Generation,
-        table: Table,
-        owner: &[u8],
-        bucket: i64,
-    ) -> Result<(), ViewError> {
-        let reading = self.reading(generation);
-        let rows = Along::first_of(reading, table, owner, bucket, None).await?;
-        if rows.is_empty() {
-            let now = micros(&*self.clock);
-            generation
-                .unlist(&self.cql, table, owner, bucket, now)
-                .await?;
-        }
-        Ok(())
     }
 }
 

@@ -1,5 +1,8 @@
 //! What a crash leaves behind, on the server that `POSTRIDER_TEST_CQL` names.
 
+mod forgetting;
+mod generations;
+
 use projections_port::conformance::samples::{
     accepted, advance, change, delivered, delivery, endpoint, tenant,
 };
@@ -7,6 +10,7 @@ use projections_port::{DeliveryState, First, KeyScope, Keys};
 use schemas::topics::Topic;
 
 use super::*;
+use crate::counting::VERSION;
 use crate::expire::Old;
 use crate::store::Store;
 
@@ -216,39 +220,6 @@ async fn a_clock_that_is_behind_covers_nothing() {
     assert_both(&last).await;
 }
 
-/// Rows that were found old are forgotten once: a turn that was committed has moved the counts, whether its
-/// process lived to see it or not; and a process forgets nothing of a claim that it lost.
-#[tokio::test(flavor = "multi_thread")]
-async fn what_is_forgotten_is_counted_once() {
-    let config = config("forgotten");
-    let views = open(&config).await;
-    views.write(first()).await.unwrap();
-    let generation = views.counting().await.unwrap();
-    let claim = Claim::of(&first());
-    let deliveries: Vec<_> = first().deliveries.into_iter().map(|d| d.row).collect();
-    let old = || Old {
-        deliveries: deliveries[2..].to_vec(),
-        ..Old::default()
-    };
-    views.forget(&generation, &claim, old()).await.unwrap();
-    assert_eq!(views.totals().await.unwrap().0.deliveries, 2);
-    // Another sweep had found the same before.
-    views.forget(&generation, &claim, old()).await.unwrap();
-    assert_eq!(views.totals().await.unwrap().0.deliveries, 2);
-    let next = open(&config).await;
-    next.write(second()).await.unwrap();
-    assert!(views.forget(&generation, &claim, old()).await.is_err());
-    assert_eq!(views.ours(), []);
-    views.forget(&generation, &claim, old()).await.unwrap();
-    assert_eq!(views.totals().await.unwrap().0.deliveries, 2);
-    next.write(Batch {
-        progress: vec![advance(Topic::Events, 4, 5)],
-        ..Batch::default()
-    })
-    .await
-    .unwrap();
-}
-
 /// Two that take one claim at once: one of them has it, and nothing is lost.
 #[tokio::test(flavor = "multi_thread")]
 async fn of_two_takers_one_has_the_claim() {
@@ -276,33 +247,6 @@ async fn of_two_takers_one_has_the_claim() {
     assert_both(&takers[1]).await;
 }
 
-/// Several that start at once on nothing make one set of tables, and all can write.
-#[tokio::test(flavor = "multi_thread")]
-async fn several_may_start_at_once() {
-    for round in 0..3 {
-        let config = config(&format!("start{round}"));
-        let mut opening = tokio::task::JoinSet::new();
-        for _ in 0..4 {
-            let config = config.clone();
-            opening.spawn(async move { open(&config).await });
-        }
-        let all = opening.join_all().await;
-        for (partition, views) in (0..).zip(&all) {
-            let mut batch = first();
-            batch.progress[0].partition = partition;
-            if partition > 0 {
-                batch.events.clear();
-                batch.deliveries.clear();
-            }
-            views.write(batch).await.unwrap();
-        }
-        for views in &all {
-            assert_eq!(views.progress().await.unwrap().len(), 4);
-            assert_eq!(views.totals().await.unwrap().0.deliveries, 3);
-        }
-    }
-}
-
 /// A row of the keyed store.
 fn a_key() -> (KeyScope, First) {
     let scope = KeyScope {
@@ -317,52 +261,6 @@ fn a_key() -> (KeyScope, First) {
         event: "e".parse().unwrap(),
     };
     (scope, row)
-}
-
-/// A new generation is filled beside the old one, which goes on; left half-way it is gone on with; and
-/// who has the old one goes over to it.
-#[tokio::test(flavor = "multi_thread")]
-async fn a_new_generation_takes_over() {
-    use crate::store::Rebuilding;
-    let config = config("rebuild");
-    let store = Store::open(&config, Arc::new(Wall)).await.unwrap();
-    let (live, keys) = (store.views(), store.keys());
-    let mut wrong = first();
-    wrong.deliveries[2].row.state = DeliveryState::Cancelled;
-    live.write(wrong).await.unwrap();
-    let (scope, row) = a_key();
-    keys.put(&[(scope.clone(), row.clone())]).await.unwrap();
-    let left = Rebuilding::begin(&config, Arc::new(Wall)).await.unwrap();
-    left.views().write(first()).await.unwrap();
-    drop(left);
-    assert_eq!(live.totals().await.unwrap().0.cancelled, 1);
-    let again = Rebuilding::begin(&config, Arc::new(Wall)).await.unwrap();
-    let progress = again.views().progress().await.unwrap();
-    assert_eq!(progress[&(Topic::Events, 0)].offset, 3, "it goes on");
-    again.views().write(second()).await.unwrap();
-    let number = live.generation();
-    again.finish().await.unwrap();
-    live.replaced(number).await;
-    let until = Instant::now() + Duration::from_secs(20);
-    loop {
-        let found = live.totals().await;
-        if found.is_ok_and(|(counts, _)| counts.cancelled == 0) {
-            break;
-        }
-        assert!(Instant::now() < until, "it does not go over");
-        tokio::time::sleep(POLL_EVERY).await;
-    }
-    assert_both(&live).await;
-    // What was folded on the old rows is not written to the new ones.
-    let late = Batch {
-        progress: vec![advance(Topic::Events, 4, 5)],
-        generation: Some(number),
-        ..Batch::default()
-    };
-    assert!(live.write(late).await.is_err());
-    assert_both(&live).await;
-    let found = keys.firsts(&[(scope, 9)]).await.unwrap();
-    assert_eq!(found, [Some(row)]);
 }
 
 /// Keys that a command folds live as long as those of the servers, which have said how long.
@@ -382,88 +280,17 @@ async fn keys_live_as_long_as_servers_have_said() {
     assert!(matches!(left[..], [(Some(4_900..=5_000),)]), "{left:?}");
 }
 
-/// Rows of an older version give way to an empty generation, once, whoever starts at the same time.
+/// What a server will never take is not tried again and again; and it takes what comes next.
 #[tokio::test(flavor = "multi_thread")]
-async fn rows_of_an_older_version_are_folded_anew() {
-    let config = config("older");
+async fn a_value_that_is_too_large_lasts() {
+    let config = config("large");
     let views = open(&config).await;
-    views.write(first()).await.unwrap();
-    let (meta, cql) = (&views.meta, &views.cql);
-    let later = micros(&Wall);
-    meta.put(cql, "version", 1, later).await.unwrap();
-    // One was being filled.
-    meta.put(cql, "rebuilding", 2, later).await.unwrap();
-    let (a, b, c) = tokio::join!(open(&config), open(&config), open(&config));
-    for views in [a, b, c, open(&config).await] {
-        assert_eq!(views.generation(), 3);
-        assert_eq!(views.totals().await.unwrap().0.deliveries, 0);
-    }
-    assert_eq!(meta.get(cql, "version").await.unwrap(), Some(2));
-    assert_eq!(meta.get(cql, "rebuilding").await.unwrap(), Some(0));
-    assert_eq!(generations(cql, &config).await, [3]);
-    let views = open(&config).await;
-    views.write(first()).await.unwrap();
-    // Another was killed, or is slow, before it had noted the version.
-    meta.put(cql, "version", 1, later).await.unwrap();
-    let views = open(&config).await;
-    assert_eq!(views.generation(), 3);
-    views.write(second()).await.unwrap();
-    assert_both(&views).await;
-}
-
-/// The generations whose tables are there.
-async fn generations(cql: &Cql, config: &Config) -> Vec<i64> {
-    let named = "SELECT table_name FROM system_schema.tables WHERE keyspace_name = ?";
-    let tables: Vec<(String,)> = cql.ask(named, (&config.keyspace,)).await.unwrap();
-    let of = |(name,): &(String,)| name.strip_prefix("events_g")?.parse().ok();
-    tables.iter().filter_map(of).collect()
-}
-
-/// Tables that were left by one who was killed between the switch and their end are dropped by the next; and a
-/// switch counts though the clock of whoever switched before was ahead.
-#[tokio::test(flavor = "multi_thread")]
-async fn a_switch_is_finished_and_is_the_last() {
-    let config = config("switch");
-    let views = open(&config).await;
-    let (meta, cql) = (&views.meta, &views.cql);
-    let tomorrow = micros(&Wall) + 24 * 3_600_000_000;
-    meta.put(cql, GENERATION, 2, tomorrow).await.unwrap();
-    assert_eq!(generations(cql, &config).await, [1]);
-    let next = open(&config).await;
-    assert_eq!(next.generation(), 2);
-    assert_eq!(generations(cql, &config).await, [2]);
-    next.clear().await.unwrap();
-    assert_eq!(open(&config).await.generation(), 3);
-    assert_eq!(generations(cql, &config).await, [3]);
-}
-
-/// Of what was forgotten nothing stays listed: no list walks through empty minutes.
-#[tokio::test(flavor = "multi_thread")]
-async fn what_is_forgotten_is_listed_no_more() {
-    let config = config("unlisted");
-    let views = open(&config).await;
-    let mut batch = first();
-    let minute = Timestamp::from_millis(0);
-    batch
-        .minutes
-        .push((endpoint(1), minute, MinuteRow::default()));
-    views.write(batch).await.unwrap();
-    let buckets = format!(
-        "SELECT kind, owner, bucket FROM {}.buckets_g1",
-        config.keyspace
-    );
-    let listed = async || -> Vec<(i8, Vec<u8>, i64)> { views.cql.ask(&buckets, ()).await.unwrap() };
-    assert!(
-        listed()
-            .await
-            .iter()
-            .any(|(kind, ..)| *kind == Table::ByEndpoint.code())
-    );
-    // As sweeps come: the last rows of a day are old before it has ended.
-    let day = 24 * 3_600_000;
-    for before in [day - 1_000, day, 10 * day, 10 * day] {
-        let before = Timestamp::from_millis(before);
-        while views.expire(before, 100).await.unwrap() {}
-    }
-    assert_eq!(listed().await, []);
+    let generation = views.counting().await.unwrap();
+    let put = |value: Vec<u8>| {
+        let values = (1_i64, value, "a", 1_i64, vec![1_u8]);
+        views.cql.run(&generation.put_state, values)
+    };
+    let refused = put(vec![0; 17 << 20]).await.unwrap_err();
+    assert!(matches!(refused, ViewError::Unusable(_)), "{refused:?}");
+    put(vec![0; 1 << 20]).await.unwrap();
 }
