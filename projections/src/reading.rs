@@ -22,7 +22,8 @@ const BYTES: usize = 512 << 10;
 /// How long a read waits; then it is asked again.
 const WAIT: Duration = Duration::from_secs(30);
 
-/// On a broker offsets may have a gap up to the end: who waited this long has read all there is.
+/// On a broker offsets may have a gap up to the end: who waited this long may have read all there is, or asks a broker
+/// that is out of reach.
 const SETTLES: Duration = Duration::from_secs(1);
 
 /// The topics of one partition.
@@ -41,6 +42,8 @@ struct Source {
     position: u64,
     /// Where to stop, for who folds up to a given place only.
     until: u64,
+    /// From the position up to here there is nothing.
+    gap_to: u64,
 }
 
 /// A topic, how far it is folded, and where to stop.
@@ -110,7 +113,7 @@ impl Reading {
         sources.any(|source| !source.buffer.is_empty())
     }
 
-    /// What there is now, and whether there is more.
+    /// What there is now, perhaps nothing, and whether there is more.
     pub(crate) async fn turn(&mut self) -> Result<(Vec<Taken>, bool), ReadError> {
         for follower in &mut self.followers {
             follower.fill(Duration::ZERO).await?;
@@ -128,7 +131,9 @@ impl Reading {
         if self.leader.position < end && self.leader.buffer.is_empty() {
             self.leader.fill(SETTLES).await?;
         }
-        let came_far_enough = self.leader.position >= end || self.leader.buffer.is_empty();
+        // That nothing came is no proof that nothing is there.
+        let came_far_enough = self.leader.position >= end
+            || (self.leader.buffer.is_empty() && self.leader.is_gap(&*self.log, end).await?);
         let mut more = self.leader.is_full() || (followed && !came_far_enough);
         let mut taken = vec![self.leader.take()];
         if came_far_enough {
@@ -156,6 +161,7 @@ impl Source {
             buffer: Vec::new(),
             position: from.offset,
             until: from.until,
+            gap_to: from.offset,
         })
     }
 
@@ -180,6 +186,18 @@ impl Source {
         let until = self.until;
         self.buffer.retain(|record| record.offset < until);
         Ok(())
+    }
+
+    /// Whether the log says of each offset from the position up to `end` that nothing is there. Each is asked for once.
+    async fn is_gap(&mut self, log: &dyn EventLog, end: u64) -> Result<bool, ReadError> {
+        self.gap_to = self.gap_to.max(self.position);
+        while self.gap_to < end {
+            if log.read_at(&self.id, self.gap_to).await?.is_some() {
+                return Ok(false);
+            }
+            self.gap_to += 1;
+        }
+        Ok(true)
     }
 
     /// Whether the last read was cut short by its limits, or may have been.
