@@ -188,16 +188,11 @@ impl Source {
         Ok(())
     }
 
-    /// Whether the log says of each offset from the position up to `end` that nothing is there. Each is asked for once.
+    /// Whether nothing is there from the position up to `end`. Each offset is asked for once.
     async fn is_gap(&mut self, log: &dyn EventLog, end: u64) -> Result<bool, ReadError> {
-        self.gap_to = self.gap_to.max(self.position);
-        while self.gap_to < end {
-            if log.read_at(&self.id, self.gap_to).await?.is_some() {
-                return Ok(false);
-            }
-            self.gap_to += 1;
-        }
-        Ok(true)
+        let from = self.gap_to.max(self.position);
+        self.gap_to = gap(log, &self.id, from, end).await?;
+        Ok(self.gap_to >= end)
     }
 
     /// Whether the last read was cut short by its limits, or may have been.
@@ -211,5 +206,65 @@ impl Source {
             records: std::mem::take(&mut self.buffer),
             position: self.position,
         }
+    }
+}
+
+/// How far from `from`, up to `end`, the log says of each offset that nothing is there. A read that brings nothing says
+/// less: its broker may be out of reach.
+async fn gap(
+    log: &dyn EventLog,
+    id: &TopicPartition,
+    from: u64,
+    end: u64,
+) -> Result<u64, ReadError> {
+    for offset in from..end {
+        if log.read_at(id, offset).await?.is_some() {
+            return Ok(offset);
+        }
+    }
+    Ok(end.max(from))
+}
+
+/// One topic of one partition, read once up to its end as it was.
+pub(crate) struct ToEnd {
+    log: Arc<dyn EventLog>,
+    id: TopicPartition,
+    reader: Box<dyn Reader>,
+    end: u64,
+    gap_to: u64,
+}
+
+impl ToEnd {
+    /// From the start of what the log holds to its end now.
+    pub(crate) async fn open(
+        log: &Arc<dyn EventLog>,
+        id: TopicPartition,
+    ) -> Result<Self, ReadError> {
+        let bounds = log.bounds(&id).await?;
+        Ok(Self {
+            log: Arc::clone(log),
+            reader: log.reader(&id, bounds.start).await?,
+            id,
+            end: bounds.end,
+            gap_to: bounds.start,
+        })
+    }
+
+    /// The next records; none only where there are no more.
+    pub(crate) async fn next(&mut self) -> Result<Vec<Record>, ReadError> {
+        let limit = ReadLimit {
+            records: RECORDS,
+            bytes: BYTES,
+            wait: SETTLES,
+        };
+        while self.reader.position().max(self.gap_to) < self.end {
+            let records = self.reader.next(limit).await?;
+            if !records.is_empty() {
+                return Ok(records);
+            }
+            let from = self.gap_to.max(self.reader.position());
+            self.gap_to = gap(&*self.log, &self.id, from, self.end).await?;
+        }
+        Ok(Vec::new())
     }
 }
