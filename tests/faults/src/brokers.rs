@@ -9,6 +9,7 @@ use checker::history::Record;
 use rdkafka::admin::{AdminClient, AdminOptions};
 use rdkafka::client::{ClientContext, DefaultClientContext};
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
+use rdkafka::error::KafkaError;
 use rdkafka::message::{BorrowedMessage, DeliveryResult, Header, Headers as _, OwnedHeaders};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _, ProducerContext};
 use rdkafka::types::RDKafkaErrorCode;
@@ -16,6 +17,9 @@ use rdkafka::{ClientConfig, Message as _, Offset, TopicPartitionList};
 
 /// How long a broker may take for one answer.
 const PATIENCE: Duration = Duration::from_secs(30);
+
+/// After how long a broker is asked again.
+const AGAIN: Duration = Duration::from_millis(200);
 
 /// One deployment's topics on the brokers, as far as they were read.
 pub struct Brokers {
@@ -60,7 +64,7 @@ impl Brokers {
         config.set("enable.auto.commit", "false");
         config.set("auto.offset.reset", "error");
         let consumer: BaseConsumer = config.create()?;
-        let mut left = self.spans(&consumer)?;
+        let mut left = self.spans_in_time(&consumer)?;
         let mut wanted = TopicPartitionList::new();
         for ((topic, partition), (from, _)) in &left {
             wanted.add_partition_offset(topic, *partition, Offset::Offset(*from))?;
@@ -98,6 +102,19 @@ impl Brokers {
             new.push((topic, partition, record));
         }
         Ok(new)
+    }
+
+    /// As [`spans`](Self::spans), asked again where a broker is not known yet, or a partition's leader is another.
+    fn spans_in_time(&mut self, consumer: &BaseConsumer) -> anyhow::Result<Spans> {
+        let within = deadline();
+        loop {
+            match self.spans(consumer) {
+                Err(error) if error.is::<KafkaError>() && now() < within => {
+                    std::thread::sleep(AGAIN);
+                }
+                done => return done,
+            }
+        }
     }
 
     /// What is still to be read of each partition. One of which nothing is left is not named, but known.

@@ -322,14 +322,14 @@ impl World {
         .await
     }
 
-    /// Keeps the last of what each process wrote to standard error, beside the journal.
+    /// Keeps what each process wrote to standard error, beside the journal.
     ///
     /// # Errors
     /// When it can't be written.
     pub fn keep_what_was_said(&self) -> anyhow::Result<()> {
         for (name, instance) in &self.instances {
             let file = self.folder().join(format!("{name}.said"));
-            std::fs::write(file, instance.server.said())?;
+            std::fs::write(file, instance.server.lines_with("").join("\n"))?;
         }
         Ok(())
     }

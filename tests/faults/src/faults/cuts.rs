@@ -24,6 +24,11 @@ const MOST_BYTES: u64 = 3_000;
 /// How long a link is not whole, at most, in milliseconds, once a connection was cut.
 const LONGEST_CUT: u64 = 300;
 
+/// How many connections are cut in each round, at least, and within which time: some that end by themselves would not
+/// do for it.
+const LEAST_CUT: usize = 3;
+const CUT_WITHIN: Duration = Duration::from_secs(15);
+
 /// How often a server's connections are counted while they are cut.
 const COUNTED_EVERY: Duration = Duration::from_millis(10);
 
@@ -89,31 +94,42 @@ impl Cut {
     }
 }
 
-/// A server's connections to brokers, and how many are gone that were there.
+/// The servers' connections over some links, and how many have ended that were there.
 struct Watched {
     ports: BTreeSet<u16>,
     open: BTreeSet<u16>,
-    gone: usize,
+    ended: usize,
 }
 
 impl Watched {
-    fn new(proxy: &Proxy) -> anyhow::Result<Self> {
-        let ports = proxy.links().iter().map(|link| link.listens.port());
-        let ports: BTreeSet<u16> = ports.collect();
+    fn new(proxy: &Proxy, links: &[usize]) -> anyhow::Result<Self> {
+        let port = |link: &usize| proxy.links()[*link].listens.port();
+        let ports: BTreeSet<u16> = links.iter().map(port).collect();
         let open = connections::open_to(&ports)?;
         Ok(Self {
             ports,
             open,
-            gone: 0,
+            ended: 0,
         })
     }
 
     fn look(&mut self) -> anyhow::Result<usize> {
         let open = connections::open_to(&self.ports)?;
-        self.gone += self.open.difference(&open).count();
+        self.ended += self.open.difference(&open).count();
         self.open = open;
-        Ok(self.gone)
+        Ok(self.ended)
     }
+}
+
+/// How many connections have ended.
+#[derive(Default)]
+struct Ended {
+    /// In the midst of an answer or a request, or reset.
+    cut: usize,
+    /// With their link, which was made anew.
+    closed: usize,
+    /// While every link was whole.
+    left: usize,
 }
 
 /// In each round connections of every server to a broker, or to all, end in the midst of an answer or a request; then
@@ -125,18 +141,24 @@ pub(super) async fn cut(
 ) -> anyhow::Result<Played> {
     let mut chance = Seeded::new(options.seed);
     let owned = world.takeovers();
-    let mut gone = 0;
+    let all: Vec<usize> = (0..proxy.links().len()).collect();
+    let mut ended = Ended::default();
     for round in 0..options.rounds {
-        let cut = Cut::draw(round, proxy.links().len(), &mut chance);
-        gone += harm(proxy, &cut, &mut chance).await?;
+        let cut = Cut::draw(round, all.len(), &mut chance);
+        harm(proxy, &cut, &mut chance, &mut ended).await?;
+        world.load.more(1, SOON).await?;
+        let mut whole = Watched::new(proxy, &all)?;
         world.load.more(3, SOON).await?;
         world.arrives(3).await?;
+        ended.left += whole.look()?;
     }
     let takeovers = world.takeovers() - owned;
+    let Ended { cut, closed, left } = ended;
     Ok(Played {
         seen: format!(
-            "{gone} connections cut on {} links, {takeovers} partitions taken over meanwhile; {}",
-            proxy.links().len(),
+            "{cut} connections on {} links cut or reset, {closed} more closed with their link ({left} ended while all were \
+             whole); {takeovers} partitions taken over meanwhile; {}",
+            all.len(),
             told(world)
         ),
         // Each may have been somebody's who had requests on the wire.
@@ -144,26 +166,31 @@ pub(super) async fn cut(
     })
 }
 
-/// Cuts, until at least one connection has ended and for some time more; how many have. Then all is whole again.
-async fn harm(proxy: &Proxy, cut: &Cut, chance: &mut Seeded) -> anyhow::Result<usize> {
-    for toxic in cut.before.into_iter() {
-        for link in cut.links(proxy) {
-            proxy.harm(link, toxic).await?;
+/// Cuts until some connections have ended, and for some time more. Then all is whole again.
+async fn harm(
+    proxy: &Proxy,
+    cut: &Cut,
+    chance: &mut Seeded,
+    ended: &mut Ended,
+) -> anyhow::Result<()> {
+    let links = cut.links(proxy);
+    if let Some(toxic) = cut.before {
+        for link in &links {
+            proxy.harm(*link, toxic).await?;
         }
         // For as long as it takes that requests wait for answers.
         sleep(Duration::from_millis(SLOW_MILLIS)).await;
     }
-    let mut watched = Watched::new(proxy)?;
-    ensure!(!watched.open.is_empty(), "servers have no connection here");
-    for link in cut.links(proxy) {
-        proxy.harm(link, cut.toxic).await?;
+    let mut watched = Watched::new(proxy, &links)?;
+    for link in &links {
+        proxy.harm(*link, cut.toxic).await?;
     }
-    until("a connection is cut", SOON, async || {
-        let gone = watched.look()?;
-        Ok(if gone > 0 {
+    until("connections are cut", CUT_WITHIN, async || {
+        let cut = watched.look()?;
+        Ok(if cut >= LEAST_CUT {
             Ok(())
         } else {
-            Err(format!("{} are there", watched.open.len()))
+            Err(format!("{cut} are, {} are there", watched.open.len()))
         })
     })
     .await?;
@@ -171,13 +198,14 @@ async fn harm(proxy: &Proxy, cut: &Cut, chance: &mut Seeded) -> anyhow::Result<u
         sleep(COUNTED_EVERY).await;
         watched.look()?;
     }
+    ended.cut += watched.look()?;
+    ended.closed += watched.open.len();
     let begun = Instant::now();
-    proxy.begin_anew(&cut.links(proxy)).await?;
+    proxy.begin_anew(&links).await?;
     let took = begun.elapsed();
     ensure!(
         took < LONGEST_HEALING,
         "the proxy itself stood still for {took:?}"
     );
-    watched.look()?;
-    Ok(watched.gone)
+    Ok(())
 }
