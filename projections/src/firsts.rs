@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use domain::time::Timestamp;
-use eventlog_port::{EventLog, ReadError, ReadLimit, Reader, Record, TopicError, TopicPartition};
+use eventlog_port::{EventLog, ReadError, Record, TopicError, TopicPartition};
 use projections_port::{First, KeyScope, Keys, ViewError};
 use schemas::ids::EventId;
 use schemas::inbox::{Door, InboxEvent};
@@ -16,15 +16,10 @@ use schemas::topics::Topic;
 use sha2::{Digest, Sha256};
 
 use crate::fold::{TooNew, known};
+use crate::reading::ToEnd;
 
 /// Rows that are written at a time.
 const ROWS: usize = 1_000;
-
-const LIMIT: ReadLimit = ReadLimit {
-    records: 1_000,
-    bytes: 1 << 20,
-    wait: Duration::ZERO,
-};
 
 /// Why keys could not be folded.
 #[derive(Debug, thiserror::Error)]
@@ -64,10 +59,8 @@ pub async fn rebuild_keys(log: &Arc<dyn EventLog>, keys: &Arc<dyn Keys>) -> Resu
 struct Partition {
     number: u32,
     keys: Arc<dyn Keys>,
-    inbox: Box<dyn Reader>,
-    end: u64,
-    routed: Box<dyn Reader>,
-    routed_end: u64,
+    inbox: ToEnd,
+    routed: ToEnd,
     /// Decisions read ahead, by the offset in `inbox`.
     decisions: BTreeMap<u64, Routed>,
     /// Offsets below have no further decision that counts.
@@ -84,14 +77,11 @@ impl Partition {
     ) -> Result<Self, KeysError> {
         let inbox = TopicPartition::of(Topic::Inbox, number);
         let routed = TopicPartition::of(Topic::Routed, number);
-        let (bounds, routed_bounds) = (log.bounds(&inbox).await?, log.bounds(&routed).await?);
         Ok(Self {
             number,
             keys: Arc::clone(keys),
-            inbox: log.reader(&inbox, bounds.start).await?,
-            end: bounds.end,
-            routed: log.reader(&routed, routed_bounds.start).await?,
-            routed_end: routed_bounds.end,
+            inbox: ToEnd::open(log, inbox).await?,
+            routed: ToEnd::open(log, routed).await?,
             decisions: BTreeMap::new(),
             decided: 0,
             rows: BTreeMap::new(),
@@ -100,8 +90,8 @@ impl Partition {
     }
 
     async fn fold(mut self) -> Result<u64, KeysError> {
-        while self.inbox.position() < self.end {
-            let records = self.inbox.next(LIMIT).await?;
+        loop {
+            let records = self.inbox.next().await?;
             if records.is_empty() {
                 break;
             }
@@ -172,8 +162,8 @@ impl Partition {
 
     /// The first decision about `offset`, which is above those asked for before.
     async fn decision(&mut self, offset: u64) -> Result<Option<Routed>, KeysError> {
-        while self.decided <= offset && self.routed.position() < self.routed_end {
-            let records = self.routed.next(LIMIT).await?;
+        while self.decided <= offset {
+            let records = self.routed.next().await?;
             if records.is_empty() {
                 break;
             }

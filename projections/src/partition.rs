@@ -195,6 +195,9 @@ impl Folding {
     /// One turn; says whether there is more to read.
     async fn turn(&mut self, wrote: &impl Fn(Topic, u32, u64)) -> Result<bool, FoldError> {
         let (taken, more) = self.reading.turn().await?;
+        if taken.iter().all(|taken| taken.records.is_empty()) {
+            return Ok(more);
+        }
         let batch = match &mut self.fold {
             Fold::Deliveries(fold) => deliveries(fold, taken, &*self.views).await?,
             Fold::Acceptances(fold) => {

@@ -22,7 +22,8 @@ const BYTES: usize = 512 << 10;
 /// How long a read waits; then it is asked again.
 const WAIT: Duration = Duration::from_secs(30);
 
-/// On a broker offsets may have a gap up to the end: who waited this long has read all there is.
+/// On a broker offsets may have a gap up to the end: who waited this long may have read all there is, or asks a broker
+/// that is out of reach.
 const SETTLES: Duration = Duration::from_secs(1);
 
 /// The topics of one partition.
@@ -41,6 +42,8 @@ struct Source {
     position: u64,
     /// Where to stop, for who folds up to a given place only.
     until: u64,
+    /// From the position up to here there is nothing.
+    gap_to: u64,
 }
 
 /// A topic, how far it is folded, and where to stop.
@@ -110,7 +113,7 @@ impl Reading {
         sources.any(|source| !source.buffer.is_empty())
     }
 
-    /// What there is now, and whether there is more.
+    /// What there is now, perhaps nothing, and whether there is more.
     pub(crate) async fn turn(&mut self) -> Result<(Vec<Taken>, bool), ReadError> {
         for follower in &mut self.followers {
             follower.fill(Duration::ZERO).await?;
@@ -128,7 +131,9 @@ impl Reading {
         if self.leader.position < end && self.leader.buffer.is_empty() {
             self.leader.fill(SETTLES).await?;
         }
-        let came_far_enough = self.leader.position >= end || self.leader.buffer.is_empty();
+        // That nothing came is no proof that nothing is there.
+        let came_far_enough = self.leader.position >= end
+            || (self.leader.buffer.is_empty() && self.leader.is_gap(&*self.log, end).await?);
         let mut more = self.leader.is_full() || (followed && !came_far_enough);
         let mut taken = vec![self.leader.take()];
         if came_far_enough {
@@ -156,6 +161,7 @@ impl Source {
             buffer: Vec::new(),
             position: from.offset,
             until: from.until,
+            gap_to: from.offset,
         })
     }
 
@@ -182,6 +188,13 @@ impl Source {
         Ok(())
     }
 
+    /// Whether nothing is there from the position up to `end`. Each offset is asked for once.
+    async fn is_gap(&mut self, log: &dyn EventLog, end: u64) -> Result<bool, ReadError> {
+        let from = self.gap_to.max(self.position);
+        self.gap_to = gap(log, &self.id, from, end).await?;
+        Ok(self.gap_to >= end)
+    }
+
     /// Whether the last read was cut short by its limits, or may have been.
     fn is_full(&self) -> bool {
         self.buffer.len() >= RECORDS || self.buffer.iter().map(Record::size).sum::<usize>() >= BYTES
@@ -193,5 +206,65 @@ impl Source {
             records: std::mem::take(&mut self.buffer),
             position: self.position,
         }
+    }
+}
+
+/// How far from `from`, up to `end`, the log says of each offset that nothing is there. A read that brings nothing says
+/// less: its broker may be out of reach.
+async fn gap(
+    log: &dyn EventLog,
+    id: &TopicPartition,
+    from: u64,
+    end: u64,
+) -> Result<u64, ReadError> {
+    for offset in from..end {
+        if log.read_at(id, offset).await?.is_some() {
+            return Ok(offset);
+        }
+    }
+    Ok(end.max(from))
+}
+
+/// One topic of one partition, read once up to its end as it was.
+pub(crate) struct ToEnd {
+    log: Arc<dyn EventLog>,
+    id: TopicPartition,
+    reader: Box<dyn Reader>,
+    end: u64,
+    gap_to: u64,
+}
+
+impl ToEnd {
+    /// From the start of what the log holds to its end now.
+    pub(crate) async fn open(
+        log: &Arc<dyn EventLog>,
+        id: TopicPartition,
+    ) -> Result<Self, ReadError> {
+        let bounds = log.bounds(&id).await?;
+        Ok(Self {
+            log: Arc::clone(log),
+            reader: log.reader(&id, bounds.start).await?,
+            id,
+            end: bounds.end,
+            gap_to: bounds.start,
+        })
+    }
+
+    /// The next records; none only where there are no more.
+    pub(crate) async fn next(&mut self) -> Result<Vec<Record>, ReadError> {
+        let limit = ReadLimit {
+            records: RECORDS,
+            bytes: BYTES,
+            wait: SETTLES,
+        };
+        while self.reader.position().max(self.gap_to) < self.end {
+            let records = self.reader.next(limit).await?;
+            if !records.is_empty() {
+                return Ok(records);
+            }
+            let from = self.gap_to.max(self.reader.position());
+            self.gap_to = gap(&*self.log, &self.id, from, self.end).await?;
+        }
+        Ok(Vec::new())
     }
 }

@@ -6,6 +6,7 @@
     reason = "a failed case panics"
 )]
 
+mod silence;
 mod world;
 
 use std::path::{Path, PathBuf};
@@ -27,6 +28,7 @@ use tempfile::TempDir;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use silence::Silence;
 use world::World;
 
 /// Projections in a task: dropped, they are a process that was killed.
@@ -330,4 +332,25 @@ async fn a_202_can_be_read_back_soon() {
         passed.expect("within half a second").unwrap();
     }
     check_truth(&world, &views).await;
+}
+
+/// What came of an event waits for the event, however long a broker says nothing of it.
+#[tokio::test(start_paused = true)]
+async fn a_broker_that_says_nothing_is_not_the_end_of_its_topic() {
+    let mut world = World::new(5).await;
+    let silence = Silence::default();
+    world.log = silence.over(&world.log, Topic::Events);
+    let views: Arc<dyn ViewWriter> = Arc::new(MemoryViews::new());
+    let _running = start(&world, &views);
+    for _ in 0..20 {
+        silence.begin();
+        for _ in 0..10 {
+            world.step().await;
+        }
+        tokio::time::sleep(Duration::from_secs(5)).await;
+        silence.end();
+        pass(&world, &views).await;
+    }
+    check_truth(&world, &views).await;
+    assert_eq!(differences(&world, &views).await, Vec::<String>::new());
 }

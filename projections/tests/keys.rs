@@ -7,15 +7,19 @@
     reason = "a failed case panics; the world serves other tests too"
 )]
 
+mod silence;
 mod world;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use projections::rebuild_keys;
 use projections_embedded::{Config, Rebuilding, Store};
 use projections_port::memory::MemoryKeys;
 use projections_port::{KeyScope, Keys};
 
+use schemas::topics::Topic;
+use silence::Silence;
 use world::World;
 
 #[tokio::test(start_paused = true)]
@@ -43,6 +47,27 @@ async fn every_first_has_its_row_and_no_repeat() {
             rows,
             "again"
         );
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_broker_that_says_nothing_for_a_while_has_said_all_in_the_end() {
+    for topic in [Topic::Inbox, Topic::Routed] {
+        let mut world = World::new(5).await;
+        for _ in 0..300 {
+            world.step().await;
+        }
+        let silence = Silence::default();
+        let log = silence.over(&world.log, topic);
+        let keys: Arc<dyn Keys> = Arc::new(MemoryKeys::new());
+        silence.begin();
+        let speaks = async {
+            tokio::time::sleep(Duration::from_secs(5)).await;
+            silence.end();
+        };
+        let (rows, ()) = tokio::join!(rebuild_keys(&log, &keys), speaks);
+        let expected = world.truth.firsts.len();
+        assert_eq!(rows.unwrap(), expected as u64, "{topic}");
     }
 }
 

@@ -28,6 +28,11 @@ impl Cluster {
         })
     }
 
+    /// They find the log here (`kafka://…`).
+    pub fn log_at(&mut self, log: &str) {
+        self.arguments.extend(["--log".to_owned(), log.to_owned()]);
+    }
+
     /// They find the views here (`cql://…`, without the keyspace).
     pub fn views_at(&mut self, views: &str) {
         let views = format!("{views}/{}", self.name);

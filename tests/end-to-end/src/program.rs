@@ -89,7 +89,10 @@ fn command_of(name: &str, data: &Path, arguments: &[&str]) -> anyhow::Result<Com
     if let Some(log) = other_log() {
         let prefix = format!("{name}.");
         let replication = brokers().to_string();
-        command.args(["--log", &log, "--kafka-prefix", &prefix]);
+        if !says("--log") {
+            command.args(["--log", &log]);
+        }
+        command.args(["--kafka-prefix", &prefix]);
         command.args(["--partitions", "4", "--kafka-replication", &replication]);
     }
     Ok(command)

@@ -1,19 +1,25 @@
 //! The log read and written by a client that is not the product's.
 
 use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
 use checker::history::Record;
 use rdkafka::admin::{AdminClient, AdminOptions};
-use rdkafka::client::DefaultClientContext;
+use rdkafka::client::{ClientContext, DefaultClientContext};
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
-use rdkafka::message::{BorrowedMessage, Header, Headers as _, OwnedHeaders};
-use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _};
+use rdkafka::error::KafkaError;
+use rdkafka::message::{BorrowedMessage, DeliveryResult, Header, Headers as _, OwnedHeaders};
+use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _, ProducerContext};
+use rdkafka::types::RDKafkaErrorCode;
 use rdkafka::{ClientConfig, Message as _, Offset, TopicPartitionList};
 
 /// How long a broker may take for one answer.
 const PATIENCE: Duration = Duration::from_secs(30);
+
+/// After how long a broker is asked again.
+const AGAIN: Duration = Duration::from_millis(200);
 
 /// One deployment's topics on the brokers, as far as they were read.
 pub struct Brokers {
@@ -58,7 +64,7 @@ impl Brokers {
         config.set("enable.auto.commit", "false");
         config.set("auto.offset.reset", "error");
         let consumer: BaseConsumer = config.create()?;
-        let mut left = self.spans(&consumer)?;
+        let mut left = self.spans_in_time(&consumer)?;
         let mut wanted = TopicPartitionList::new();
         for ((topic, partition), (from, _)) in &left {
             wanted.add_partition_offset(topic, *partition, Offset::Offset(*from))?;
@@ -96,6 +102,19 @@ impl Brokers {
             new.push((topic, partition, record));
         }
         Ok(new)
+    }
+
+    /// As [`spans`](Self::spans), asked again where a broker is not known yet, or a partition's leader is another.
+    fn spans_in_time(&mut self, consumer: &BaseConsumer) -> anyhow::Result<Spans> {
+        let within = deadline();
+        loop {
+            match self.spans(consumer) {
+                Err(error) if error.is::<KafkaError>() && now() < within => {
+                    std::thread::sleep(AGAIN);
+                }
+                done => return done,
+            }
+        }
     }
 
     /// What is still to be read of each partition. One of which nothing is left is not named, but known.
@@ -156,16 +175,24 @@ impl Brokers {
         Ok(())
     }
 
-    /// Appends what somebody else would. Whether it is there, a dump says.
+    /// Appends what somebody else would, and waits for the broker's word on it.
     ///
     /// # Errors
-    /// When the client refuses it, or no broker answers in time.
-    pub fn append(&self, topic: &str, partition: i32, record: &Foreign) -> anyhow::Result<()> {
+    /// When the client refuses it, or no broker says in time what became of it.
+    pub fn append(
+        &self,
+        topic: &str,
+        partition: i32,
+        record: &Foreign,
+    ) -> anyhow::Result<Result<u64, RDKafkaErrorCode>> {
         let mut config = self.config();
+        // Larger than any topic takes: it is the broker that refuses.
         config
             .set("acks", "all")
+            .set("linger.ms", "0")
             .set("message.max.bytes", "60000000");
-        let producer: BaseProducer = config.create()?;
+        let reports = Reports::default();
+        let producer: BaseProducer<Reports> = config.create_with_context(reports.clone())?;
         let full = format!("{}{topic}", self.prefix);
         let mut headers = OwnedHeaders::new();
         for (key, value) in &record.headers {
@@ -179,7 +206,39 @@ impl Brokers {
         to.payload = record.value.as_deref();
         let sent = producer.send(to).map_err(|(error, _)| error);
         sent.with_context(|| format!("to {full}"))?;
-        Ok(producer.flush(PATIENCE)?)
+        producer.flush(PATIENCE)?;
+        let told = reports.told();
+        let told = told.with_context(|| format!("nobody said what became of it in {full}"))?;
+        Ok(match told {
+            Ok(offset) => Ok(u64::try_from(offset)?),
+            Err(code) => Err(code),
+        })
+    }
+}
+
+/// What a broker said of the one record of a producer: where it is, or why it is not there.
+#[derive(Clone, Default)]
+struct Reports(Arc<Mutex<Option<Result<i64, RDKafkaErrorCode>>>>);
+
+impl Reports {
+    fn told(&self) -> Option<Result<i64, RDKafkaErrorCode>> {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl ClientContext for Reports {}
+
+impl ProducerContext for Reports {
+    type DeliveryOpaque = ();
+
+    fn delivery(&self, result: &DeliveryResult<'_>, (): ()) {
+        let told = match result {
+            Ok(message) => Ok(message.offset()),
+            Err((error, _)) => Err(error
+                .rdkafka_error_code()
+                .unwrap_or(RDKafkaErrorCode::Unknown)),
+        };
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(told);
     }
 }
 

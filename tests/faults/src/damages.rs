@@ -93,18 +93,40 @@ const DAMAGES: &[Damage] = &[
     }),
 ];
 
+/// What can only be lost where others have written.
+const OF_FOREIGN: &[Damage] = &[
+    ("a record in quarantine lost", |h| {
+        of_topic(h, "quarantine", |_| true)
+    }),
+    ("a record of others lost", |h| {
+        let (topic, partition, offset) = h.foreign.first()?.clone();
+        let records = h.partitions.get_mut(&(topic, partition))?;
+        records.retain(|record| record.offset != offset);
+        Some(())
+    }),
+    ("a record of others that nobody tells of", |h| {
+        h.foreign.pop_first().map(drop)
+    }),
+];
+
 /// Damages `history` in every way, and sees each be found. How many there were.
 ///
 /// # Errors
 /// What was not found; or had nothing to damage.
 pub fn are_found(history: &History, limits: &Limits) -> anyhow::Result<usize> {
-    for (name, damage) in DAMAGES {
+    let more: &[Damage] = if history.foreign.is_empty() {
+        &[]
+    } else {
+        OF_FOREIGN
+    };
+    let damages = || DAMAGES.iter().chain(more);
+    for (name, damage) in damages() {
         let mut damaged = history.clone();
         damage(&mut damaged).with_context(|| format!("{name}: there is nothing to damage"))?;
         let found = checker::check(&damaged, limits);
         ensure!(!found.is_empty(), "{name}: the checker did not find it");
     }
-    Ok(DAMAGES.len())
+    Ok(damages().count())
 }
 
 /// The one request that there was of an attempt that was answered well.

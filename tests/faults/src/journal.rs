@@ -13,8 +13,6 @@ use checker::History;
 use checker::history::{Answer, Arrival, Became, ProcessLine, Record, Request, Views};
 use serde::{Deserialize, Serialize};
 
-use crate::faults::POISON;
-
 /// The files of a folder.
 const FILES: [&str; 5] = ["processes", "clients", "receivers", "log", "views"];
 
@@ -30,6 +28,8 @@ pub enum Line {
     Arrived(Option<u32>, Arrival),
     /// What became of a process, and its number where it has one.
     Process(Option<u32>, ProcessLine),
+    /// Others wrote what nobody can read, and the broker said that it is there.
+    Foreign(String, u32, u64),
     /// What the log has.
     Record(String, u32, Record),
     /// What the views have.
@@ -40,7 +40,7 @@ impl Line {
     const fn file(&self) -> usize {
         match self {
             Self::Process(..) => 0,
-            Self::Sends(..) | Self::Told(..) => 1,
+            Self::Sends(..) | Self::Told(..) | Self::Foreign(..) => 1,
             Self::Arrived(..) => 2,
             Self::Record(..) => 3,
             Self::Views(..) => 4,
@@ -171,11 +171,10 @@ fn add(
                 (None, _) => history.processes.push(line),
             }
         }
+        Line::Foreign(topic, partition, offset) => {
+            history.foreign.insert((topic, partition, offset));
+        }
         Line::Record(topic, partition, record) => {
-            if record.key.as_deref() == Some(POISON.as_bytes()) {
-                let place = (topic.clone(), partition, record.offset);
-                history.foreign.insert(place);
-            }
             history
                 .partitions
                 .entry((topic, partition))

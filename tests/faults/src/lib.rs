@@ -7,6 +7,7 @@
 //! - [`faults`]: what is done to it. [`damages`]: what is done to a good history, to see the checker fail.
 
 pub mod brokers;
+pub mod connections;
 pub mod damages;
 pub mod faults;
 pub mod journal;

@@ -1,17 +1,19 @@
 //! Clients that write down what they are about to send, and then what they were told.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
-use anyhow::{Context as _, ensure};
+use anyhow::Context as _;
 use bytes::Bytes;
-use checker::history::{Answer, Request};
+use checker::history::Answer;
 use domain::chance::{Chance as _, Seeded};
 use end_to_end::client::Connection;
 use end_to_end::until::until;
 use http::Method;
+use simulation::wish::{Mix, Wish};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout};
 
@@ -38,9 +40,28 @@ pub struct Told {
     pub refused: AtomicU64,
     /// Nothing.
     pub unanswered: AtomicU64,
-    /// Asked and not yet told.
-    pub asking: AtomicU64,
 }
+
+/// Types that somebody subscribes to, and one that nobody does.
+const TYPES: [&str; 8] = [
+    "load.steady",
+    "load.flaky",
+    "load.refusing",
+    "load.all",
+    "load.all",
+    "load.all",
+    "nobody",
+    "load.steady",
+];
+
+/// How many of a hundred have a key.
+const KEYED: u64 = 30;
+
+/// How many of a hundred go to one endpoint.
+const ADDRESSED: u64 = 40;
+
+/// The requests by number that are asked and not yet told, by whom they ask.
+type Asking = BTreeMap<SocketAddr, BTreeSet<u64>>;
 
 struct Shared {
     journal: Arc<Journal>,
@@ -50,6 +71,9 @@ struct Shared {
     stopped: AtomicBool,
     numbers: AtomicU64,
     told: Arc<Told>,
+    asking: Mutex<Asking>,
+    /// Why a client has failed, the first that did.
+    failed: OnceLock<String>,
     pause: Duration,
 }
 
@@ -71,6 +95,8 @@ impl Load {
             stopped: AtomicBool::new(false),
             numbers: AtomicU64::new(0),
             told: Arc::default(),
+            asking: Mutex::default(),
+            failed: OnceLock::new(),
             pause,
         });
         let clients = JoinSet::new();
@@ -85,7 +111,13 @@ impl Load {
         for client in 0..CLIENTS {
             let shared = Arc::clone(&self.shared);
             let chance = Seeded::new(shared.seed.wrapping_add(client));
-            self.clients.spawn(async move { shared.live(chance).await });
+            self.clients.spawn(async move {
+                let lived = shared.live(chance).await;
+                if let Err(error) = &lived {
+                    drop(shared.failed.set(format!("{error:#}")));
+                }
+                lived
+            });
         }
     }
 
@@ -104,6 +136,24 @@ impl Load {
         &self.shared.told
     }
 
+    /// Which requests are asked of `door` and not yet answered, by number.
+    #[must_use]
+    pub fn asking(&self, door: SocketAddr) -> BTreeSet<u64> {
+        let asking = self.shared.asking();
+        asking.get(&door).cloned().unwrap_or_default()
+    }
+
+    /// Whether every client goes on.
+    ///
+    /// # Errors
+    /// Why one has failed.
+    pub fn goes_on(&self) -> anyhow::Result<()> {
+        match self.shared.failed.get() {
+            None => Ok(()),
+            Some(why) => anyhow::bail!("a client has failed: {why}"),
+        }
+    }
+
     /// Waits until so many more are accepted than by now.
     ///
     /// # Errors
@@ -112,8 +162,8 @@ impl Load {
         let accepted = || self.told().accepted.load(Ordering::SeqCst);
         let wanted = accepted() + count;
         until("events are accepted", within, async || {
+            self.goes_on()?;
             let accepted = accepted();
-            ensure!(!self.clients.is_empty(), "every client has failed");
             Ok(if accepted >= wanted {
                 Ok(())
             } else {
@@ -136,39 +186,11 @@ impl Load {
     }
 }
 
-/// What a client wants to send, as often as it takes.
-#[derive(Clone)]
-struct Wish {
-    payload: String,
-    event_type: &'static str,
-    endpoint: Option<String>,
-    key: Option<String>,
-    /// The key is an event id.
-    is_id: bool,
-}
-
-impl Wish {
-    fn body(&self) -> String {
-        let mut body = String::from("{");
-        if !self.event_type.is_empty() {
-            body += &format!(r#""event_type":"{}","#, self.event_type);
-        }
-        if let Some(id) = &self.endpoint {
-            body += &format!(r#""endpoint_id":"{id}","#);
-        }
-        if let Some(key) = &self.key {
-            let name = if self.is_id {
-                "event_id"
-            } else {
-                "idempotency_key"
-            };
-            body += &format!(r#""{name}":"{key}","#);
-        }
-        body + &format!(r#""payload":{}}}"#, self.payload)
-    }
-}
-
 impl Shared {
+    fn asking(&self) -> MutexGuard<'_, Asking> {
+        self.asking.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn door(&self, chance: &mut Seeded) -> Option<SocketAddr> {
         let doors = self.doors.lock().unwrap_or_else(PoisonError::into_inner);
         let count = u64::try_from(doors.len()).ok().filter(|count| *count > 0)?;
@@ -179,7 +201,7 @@ impl Shared {
 
     async fn live(&self, mut chance: Seeded) -> anyhow::Result<()> {
         let mut keyed: Vec<Wish> = Vec::new();
-        let mut connection = None;
+        let mut kept = None;
         while !self.stopped.load(Ordering::SeqCst) {
             let wish = self.wish(&keyed, &mut chance);
             if wish.key.is_some() {
@@ -187,7 +209,7 @@ impl Shared {
             }
             let begun = Instant::now();
             // Who has no key can't know whether asking again sends it twice.
-            while !self.ask(&wish, &mut connection, &mut chance).await?
+            while !self.ask(&wish, &mut kept, &mut chance).await?
                 && wish.key.is_some()
                 && begun.elapsed() < ASKS_FOR
             {
@@ -199,115 +221,80 @@ impl Shared {
     }
 
     fn wish(&self, keyed: &[Wish], chance: &mut Seeded) -> Wish {
-        const TYPES: [&str; 8] = [
-            "load.steady",
-            "load.flaky",
-            "load.refusing",
-            "load.all",
-            "load.all",
-            "load.all",
-            "nobody",
-            "load.steady",
-        ];
         let number = self.numbers.fetch_add(1, Ordering::SeqCst);
-        let payload = payload(number, chance);
-        let pick = |count: usize, chance: &mut Seeded| {
-            usize::try_from(chance.below(count as u64)).unwrap_or(0)
+        let endpoints = self.endpoints();
+        let mix = Mix {
+            types: &TYPES,
+            endpoints: endpoints.len(),
+            keyed: KEYED,
+            addressed: ADDRESSED,
         };
-        let is_keyed = chance.below(10) < 3;
-        if is_keyed && !keyed.is_empty() && chance.one_in(3) {
-            let again = keyed[pick(keyed.len(), chance)].clone();
-            // The same again, or something else under the same key.
-            return if chance.one_in(4) {
-                Wish { payload, ..again }
-            } else {
-                again
-            };
+        let mut wish = Wish::draw(number, &mix, keyed, chance);
+        // An endpoint takes only what it subscribes to.
+        if let Some(which) = wish.endpoint {
+            wish.event_type = endpoints[which].0;
         }
-        let endpoints = self.endpoints.get().map_or(&[][..], Vec::as_slice);
-        let (name, id) = &endpoints[pick(endpoints.len(), chance)];
-        let is_addressed = chance.below(10) < 4;
-        let is_bad = chance.one_in(30);
-        let event_type = match (is_bad, is_addressed) {
-            (true, _) => "",
-            (false, true) => name,
-            (false, false) => TYPES[pick(TYPES.len(), chance)],
-        };
-        Wish {
-            payload,
-            event_type,
-            endpoint: is_addressed.then(|| id.clone()),
-            key: is_keyed.then(|| format!("k{number}")),
-            is_id: chance.one_in(3),
-        }
+        wish
+    }
+
+    fn endpoints(&self) -> &[(&'static str, String)] {
+        self.endpoints.get().map_or(&[], Vec::as_slice)
     }
 
     /// Asks once. Whether the answer is the last word.
     async fn ask(
         &self,
         wish: &Wish,
-        connection: &mut Option<Connection>,
+        kept: &mut Option<(SocketAddr, Connection)>,
         chance: &mut Seeded,
     ) -> anyhow::Result<bool> {
-        if connection.is_none() {
-            let door = self.door(chance);
-            let opened = match door {
-                Some(door) => Connection::open(door).await.ok(),
-                None => None,
-            };
-            *connection = opened;
+        if kept.is_none() {
+            *kept = self.open(chance).await;
         }
-        let Some(open) = connection else {
+        let Some((door, connection)) = kept else {
             return Ok(false);
         };
         let number = self.journal.next_request();
-        self.journal.write(&Line::Sends(
-            number,
-            Request {
-                sent_at: now(),
-                payload: wish.payload.clone().into_bytes(),
-                event_type: wish.event_type.to_owned(),
-                endpoint: wish.endpoint.clone(),
-                key: wish.key.clone(),
-                answer: None,
-            },
-        ))?;
-        let body = Bytes::from(wish.body());
-        self.told.asking.fetch_add(1, Ordering::SeqCst);
-        let call = open.call(Method::POST, "/api/v1/events", &[], body);
+        let endpoint = wish.endpoint.map(|which| self.endpoints()[which].1.clone());
+        let body = wish.body(endpoint.as_deref());
+        let line = Line::Sends(number, wish.line(now(), endpoint));
+        self.journal.write(&line)?;
+        let door = *door;
+        self.asking().entry(door).or_default().insert(number);
+        let sent = Bytes::from(body.clone());
+        let call = connection.call(Method::POST, "/api/v1/events", &[], sent);
         let reply = timeout(PATIENCE, call).await;
-        self.told.asking.fetch_sub(1, Ordering::SeqCst);
+        self.asking().entry(door).or_default().remove(&number);
         let Ok(Ok(reply)) = reply else {
             self.told.unanswered.fetch_add(1, Ordering::SeqCst);
-            *connection = None;
+            *kept = None;
             return Ok(false);
         };
         let (at, status) = (now(), reply.status.as_u16());
-        let body = reply.body.to_vec();
-        self.journal
-            .write(&Line::Told(number, Answer { at, status, body }))?;
+        let answer = Answer {
+            at,
+            status,
+            body: reply.body.to_vec(),
+        };
+        self.journal.write(&Line::Told(number, answer))?;
         let count = match status {
             202 => &self.told.accepted,
             400..500 => &self.told.refused,
             503 => &self.told.unavailable,
-            _ => anyhow::bail!("{}: {reply:?}", wish.body()),
+            _ => anyhow::bail!("{body}: {reply:?}"),
         };
         count.fetch_add(1, Ordering::SeqCst);
         // Another door now and then.
         if chance.one_in(20) || status == 503 {
-            *connection = None;
+            *kept = None;
         }
         Ok(status != 503)
     }
-}
 
-/// A payload that nobody else sends, spelled as few would.
-fn payload(number: u64, chance: &mut Seeded) -> String {
-    let shape = match chance.below(4) {
-        0 => r#" "id":9007199254740993, "é":"\u00e9" "#,
-        1 => r#""a":1,"a":2"#,
-        2 => r#""list":[1, 2.50 ,3e2]"#,
-        _ => r#""customer":"c""#,
-    };
-    format!(r#"{{"n":{number},"total":99.90,{shape}}}"#)
+    /// A connection to some door, where one is and opens.
+    async fn open(&self, chance: &mut Seeded) -> Option<(SocketAddr, Connection)> {
+        let door = self.door(chance)?;
+        let opened = Connection::open(door).await.ok()?;
+        Some((door, opened))
+    }
 }

@@ -9,6 +9,7 @@ use clap::{Parser, Subcommand};
 use faults::faults::Fault;
 use faults::play::{Options, play};
 use faults::{damages, report, verdict};
+use tokio::signal::unix::{SignalKind, signal};
 
 /// Plays faults on the servers that POSTRIDER_TEST_LOG and POSTRIDER_TEST_VIEWS name.
 #[derive(Debug, Parser)]
@@ -92,29 +93,58 @@ async fn run(command: Command) -> anyhow::Result<bool> {
         } => {
             let mut is_good = true;
             for fault in names {
-                let folder = folder.join(fault.name());
                 let options = Options {
                     rounds: rounds.unwrap_or_else(|| fault.rounds()),
                     lasts: Duration::from_secs(seconds),
                     pause: Duration::from_millis(pause_ms),
                     seed,
-                    folder: folder.clone(),
+                    folder: folder.join(fault.name()),
                 };
-                // On the heap: how it is laid out is more than the compiler works out at once.
-                let row = Box::pin(play(fault, &options)).await;
-                is_good &= row.wrong.is_empty();
-                println!("{row}");
-                for wrong in &row.wrong {
-                    eprintln!("{}: {wrong}", fault.name());
-                }
-                if row.wrong.is_empty() && !keep {
-                    std::fs::remove_dir_all(&folder).context("the journal of what went well")?;
-                } else {
-                    eprintln!("{}: the journal is in {}", fault.name(), folder.display());
-                }
+                is_good &= tell(fault, &options, keep).await?;
             }
             Ok(is_good)
         }
+    }
+}
+
+/// Plays a fault and prints its row; whether all is well. Then, and when somebody interrupts it, its journal goes.
+async fn tell(fault: Fault, options: &Options, keep: bool) -> anyhow::Result<bool> {
+    let folder = &options.folder;
+    let row = tokio::select! {
+        // On the heap: how it is laid out is more than the compiler works out at once.
+        row = Box::pin(play(fault, options)) => row,
+        () = interrupted() => {
+            // What was begun has been dropped, and with it every process and folder of its own.
+            let healed = fault.heal().await;
+            drop(std::fs::remove_dir_all(folder));
+            healed?;
+            anyhow::bail!("{} was interrupted", fault.name());
+        }
+    };
+    println!("{row}");
+    for wrong in &row.wrong {
+        eprintln!("{}: {wrong}", fault.name());
+    }
+    let is_good = row.wrong.is_empty();
+    if is_good && !keep {
+        std::fs::remove_dir_all(folder).context("the journal of what went well")?;
+    } else {
+        eprintln!("{}: the journal is in {}", fault.name(), folder.display());
+    }
+    Ok(is_good)
+}
+
+/// SIGINT or SIGTERM; never, where they can't be waited for.
+async fn interrupted() {
+    let (Ok(mut interrupt), Ok(mut terminate)) = (
+        signal(SignalKind::interrupt()),
+        signal(SignalKind::terminate()),
+    ) else {
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
     }
 }
 

@@ -57,11 +57,12 @@ pub async fn play(fault: Fault, options: &Options) -> Row {
 }
 
 async fn to_the_end(fault: Fault, options: &Options, row: &mut Row) -> anyhow::Result<()> {
-    let (around, views) = fault.prepare().await?;
+    let around = fault.prepare().await?;
     let plan = Plan {
         seed: options.seed,
         pause: options.pause,
-        views,
+        log: around.log.clone(),
+        views: around.views.clone(),
     };
     let mut world = World::begin(&options.folder, &plan).await?;
     let broken = broken(fault, options, &around, &mut world, row).await;

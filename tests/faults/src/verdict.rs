@@ -103,10 +103,15 @@ fn named<'a>(arrival: &'a Arrival, name: &str) -> &'a str {
 }
 
 impl Verdict {
-    /// Whether time may mend what is wrong: views that have yet to fold what is in the log.
+    /// Whether time may mend what is wrong: views that have yet to fold what is in the log, and what is on its way to
+    /// quarantine.
     #[must_use]
     pub fn is_early(&self) -> bool {
-        let is_early = |p: &Problem| p.rule == "I7" || p.what.ends_with("never ended");
+        let is_early = |p: &Problem| {
+            p.rule == "I7"
+                || p.what.ends_with("never ended")
+                || (p.rule == "quarantine" && p.what == "is not there")
+        };
         !self.problems.is_empty() && self.problems.iter().all(is_early)
     }
 }

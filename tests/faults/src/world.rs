@@ -2,6 +2,7 @@
 
 mod end;
 mod owners;
+mod places;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -51,8 +52,9 @@ pub struct World {
     lives: AtomicU64,
     /// Kept, so that they listen.
     receivers: Vec<Receiver>,
-    /// The name and id of each endpoint.
+    /// The name and id of each receiver's endpoint, in their order.
     endpoints: Vec<(&'static str, String)>,
+    senders: Arc<Senders>,
     /// The clients, once they have begun.
     pub load: Load,
     /// The log, read from outside.
@@ -74,6 +76,8 @@ pub struct Plan {
     pub seed: u64,
     /// The pause of each client after an event.
     pub pause: Duration,
+    /// Where processes find the log, where that is not where it is: `kafka://…`.
+    pub log: Option<String>,
     /// Where processes find the views, where that is not where they are: `cql://…`, without the keyspace.
     pub views: Option<String>,
 }
@@ -98,6 +102,9 @@ impl World {
         let addresses = log.strip_prefix("kafka://").context("not on Kafka")?;
         let in_flight = IN_FLIGHT.to_string();
         let mut cluster = Cluster::new(&["--concurrency", &in_flight])?;
+        if let Some(log) = &plan.log {
+            cluster.log_at(log);
+        }
         if let Some(views) = &plan.views {
             cluster.views_at(views);
         }
@@ -109,6 +116,7 @@ impl World {
             lives: AtomicU64::new(1),
             receivers: Vec::new(),
             endpoints: Vec::new(),
+            senders: Arc::new(Senders::new(&program()?)),
             load: Load::new(Arc::clone(&journal), plan.seed, plan.pause),
             journal,
             brokers,
@@ -127,19 +135,22 @@ impl World {
     }
 
     async fn make_endpoints(&mut self) -> anyhow::Result<()> {
-        let senders = Arc::new(Senders::new(&program()?));
-        let api = self.api()?;
         for (manner, name) in Manner::ALL {
-            let (journal, senders) = (Arc::clone(&self.journal), Arc::clone(&senders));
-            let receiver = receivers::start(manner, journal, senders, self.trap.clone()).await?;
-            let fields = json!({
-                "event_types": [name, "load.all"], "timeout_seconds": 20,
-                "retry": {"schedule": [2, 2, 4, 8, 8], "jitter": 0.0},
-            });
-            let made = api.endpoint(&receiver.url(), fields).await?;
-            self.endpoints.push((name, made.id));
-            self.receivers.push(receiver);
+            self.make_endpoint(manner, name).await?;
         }
+        Ok(())
+    }
+
+    async fn make_endpoint(&mut self, manner: Manner, name: &'static str) -> anyhow::Result<()> {
+        let (journal, senders) = (Arc::clone(&self.journal), Arc::clone(&self.senders));
+        let receiver = receivers::start(manner, journal, senders, self.trap.clone()).await?;
+        let fields = json!({
+            "event_types": [name, "load.all"], "timeout_seconds": 20,
+            "retry": {"schedule": [2, 2, 4, 8, 8], "jitter": 0.0},
+        });
+        let made = self.api()?.endpoint(&receiver.url(), fields).await?;
+        self.endpoints.push((name, made.id));
+        self.receivers.push(receiver);
         Ok(())
     }
 
@@ -300,6 +311,7 @@ impl World {
     /// When they don't in time.
     pub async fn arrives_at(&self, wanted: usize, within: Duration) -> anyhow::Result<()> {
         until("requests arrive", within, async || {
+            self.load.goes_on()?;
             let arrived = self.arrived();
             Ok(if arrived >= wanted {
                 Ok(())
@@ -310,14 +322,14 @@ impl World {
         .await
     }
 
-    /// Keeps the last of what each process wrote to standard error, beside the journal.
+    /// Keeps what each process wrote to standard error, beside the journal.
     ///
     /// # Errors
     /// When it can't be written.
     pub fn keep_what_was_said(&self) -> anyhow::Result<()> {
         for (name, instance) in &self.instances {
             let file = self.folder().join(format!("{name}.said"));
-            std::fs::write(file, instance.server.said())?;
+            std::fs::write(file, instance.server.lines_with("").join("\n"))?;
         }
         Ok(())
     }

@@ -125,13 +125,17 @@ fn an_event_of_a_kafka_producer_is_delivered_or_missed() {
 
 /// The good history, with something in `inbox` that nobody can read, and in quarantine.
 fn with_poison(value: Option<&[u8]>, kept: Option<&[u8]>, more: &Value) -> History {
+    with_poison_in("inbox", value, kept, more)
+}
+
+fn with_poison_in(topic: &str, value: Option<&[u8]>, kept: Option<&[u8]>, more: &Value) -> History {
     let mut history = history();
     let poison = Record {
         appended_at: 30,
         value: value.map(<[u8]>::to_vec),
         ..Record::default()
     };
-    put(&mut history, "inbox", 3, poison);
+    put(&mut history, topic, 3, poison);
     put(
         &mut history,
         "attempts",
@@ -140,12 +144,12 @@ fn with_poison(value: Option<&[u8]>, kept: Option<&[u8]>, more: &Value) -> Histo
     );
     let attempts = history.partitions[&("attempts".to_owned(), 1)].len() as u64 - 1;
     history.foreign = [
-        ("inbox".to_owned(), 3, 0),
+        (topic.to_owned(), 3, 0),
         ("attempts".to_owned(), 1, attempts),
     ]
     .into();
-    let mut beside =
-        json!({"v": 1, "kind": "quarantined", "origin": "inbox/3/0", "why": "no form"});
+    let origin = format!("{topic}/3/0");
+    let mut beside = json!({"v": 1, "kind": "quarantined", "origin": origin, "why": "no form"});
     for (name, value) in more.as_object().unwrap() {
         beside[name] = value.clone();
     }
@@ -190,6 +194,35 @@ fn what_nobody_can_read_is_in_quarantine_as_it_was() {
         none,
         "what is not said to be of others counts"
     );
+}
+
+#[test]
+fn wherever_deliveries_begin_it_is_missed_when_it_is_not_in_quarantine() {
+    let none = Vec::<String>::new();
+    for topic in ["inbox", "events", "retry.4s"] {
+        let whole = json!({"value_length": 3});
+        let mut history = with_poison_in(topic, Some(b"abc"), Some(b"abc"), &whole);
+        if topic == "retry.4s" {
+            // Up to here its owner has read.
+            for topic in ["progress", topic] {
+                let fence = history.partitions[&(topic.to_owned(), 0)][0].clone();
+                put(&mut history, topic, 3, fence);
+            }
+        }
+        assert_eq!(problems(&history), none, "{topic}");
+        history
+            .partitions
+            .remove(&("quarantine".to_owned(), 0))
+            .unwrap();
+        assert_ne!(problems(&history), none, "{topic}");
+    }
+    let whole = json!({"value_length": 3});
+    let mut unread = with_poison_in("retry.4s", Some(b"abc"), Some(b"abc"), &whole);
+    unread.partitions.remove(&("quarantine".to_owned(), 0));
+    assert_eq!(problems(&unread), none, "its owner has not come to it");
+    let mut gone = with_poison(Some(b"abc"), Some(b"abc"), &whole);
+    gone.partitions.remove(&("inbox".to_owned(), 3)).unwrap();
+    assert_ne!(problems(&gone), none, "it is not where others wrote it");
 }
 
 #[test]

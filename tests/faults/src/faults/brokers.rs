@@ -131,6 +131,12 @@ pub(super) async fn power_cut(world: &mut World, rounds: u64) -> anyhow::Result<
     })
 }
 
+/// Every broker runs, and none stands still.
+pub(super) async fn heal() -> anyhow::Result<()> {
+    signal(&kafka_nodes().await?, Signal::CONT)?;
+    services(&["start", "kafka"]).await
+}
+
 /// Waits until every partition has all of its copies.
 async fn whole(world: &World) -> anyhow::Result<()> {
     end_to_end::until::until("every copy is whole", SOON * 2, async || {

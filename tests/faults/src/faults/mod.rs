@@ -1,6 +1,7 @@
 //! What is done to a world.
 
 mod brokers;
+mod cuts;
 mod poison;
 mod processes;
 mod retention;
@@ -9,9 +10,10 @@ mod views;
 use anyhow::Context as _;
 use clap::ValueEnum;
 use end_to_end::program::other_views;
+use end_to_end::services::services;
 
 use crate::play::{Options, told};
-use crate::proxy::Proxy;
+use crate::proxy::{Link, Proxy};
 use crate::verdict;
 use crate::world::World;
 
@@ -34,6 +36,8 @@ pub enum Fault {
     BrokersKilled,
     /// 6: a broker of three loses what it has not flushed
     PowerCut,
+    /// 9: connections to the brokers are cut in mid-stream
+    BrokerCuts,
     /// 11: others write what nobody can read into every topic, and a newer program its version
     Poison,
     /// 12: the group is balanced anew every five seconds
@@ -59,6 +63,16 @@ pub struct Played {
 #[derive(Default)]
 pub struct Around {
     proxy: Option<Proxy>,
+    /// Where processes find the log by it.
+    pub log: Option<String>,
+    /// Where processes find the views by it.
+    pub views: Option<String>,
+}
+
+impl Around {
+    fn proxy(&self) -> anyhow::Result<&Proxy> {
+        self.proxy.as_ref().context("it was started")
+    }
 }
 
 impl Fault {
@@ -80,6 +94,7 @@ impl Fault {
             Self::BrokersStopped => "4: the broker stopped, killed in every other round",
             Self::BrokersKilled => "5: each of three brokers killed, then all of them",
             Self::PowerCut => "6: one of three brokers loses what it has not flushed",
+            Self::BrokerCuts => "9: connections to the brokers cut in mid-stream",
             Self::Poison => "11: poison in every topic",
             Self::Rebalances => "12: a rebalance every 5 s",
             Self::ViewsAway => "13: the views' store down, then slow",
@@ -98,6 +113,7 @@ impl Fault {
             Self::Rebalances => 12,
             Self::DispatcherKilled | Self::DispatcherFrozen => 10,
             Self::IngestKilled | Self::ProjectorKilled => 20,
+            Self::BrokerCuts => 100,
         }
     }
 
@@ -105,7 +121,7 @@ impl Fault {
     #[must_use]
     pub const fn nodes(self) -> usize {
         match self {
-            Self::BrokersKilled | Self::PowerCut => 3,
+            Self::BrokersKilled | Self::PowerCut | Self::BrokerCuts => 3,
             Self::Load
             | Self::IngestKilled
             | Self::DispatcherKilled
@@ -119,26 +135,87 @@ impl Fault {
         }
     }
 
-    /// What has to be there before the world is; and where processes find the views by it.
+    /// What has to be there before the world is.
     ///
     /// # Errors
     /// When it can't be had.
-    pub async fn prepare(self) -> anyhow::Result<(Around, Option<String>)> {
-        if self != Self::ViewsAway {
-            return Ok((Around::default(), None));
+    pub async fn prepare(self) -> anyhow::Result<Around> {
+        match self {
+            Self::ViewsAway => {
+                let views = other_views().context("POSTRIDER_TEST_VIEWS names no views")?;
+                let upstream = views.strip_prefix("cql://").context("not in CQL")?;
+                let proxy = Proxy::start(vec![Link::to(upstream).await?]).await?;
+                let views = Some(format!("cql://{}", proxy.addresses()));
+                Ok(Around {
+                    proxy: Some(proxy),
+                    log: None,
+                    views,
+                })
+            }
+            Self::BrokerCuts => {
+                let proxy = Proxy::start(cuts::links()?).await?;
+                let log = Some(format!("kafka://{}", proxy.addresses()));
+                Ok(Around {
+                    proxy: Some(proxy),
+                    log,
+                    views: None,
+                })
+            }
+            Self::Load
+            | Self::IngestKilled
+            | Self::DispatcherKilled
+            | Self::DispatcherFrozen
+            | Self::BrokersStopped
+            | Self::BrokersKilled
+            | Self::PowerCut
+            | Self::Poison
+            | Self::Rebalances
+            | Self::ProjectorKilled
+            | Self::Retention => Ok(Around::default()),
         }
-        let views = other_views().context("POSTRIDER_TEST_VIEWS names no views")?;
-        let upstream = views.strip_prefix("cql://").context("not in CQL")?;
-        let proxy = Proxy::start(upstream).await?;
-        let through = format!("cql://{}", proxy.address);
-        Ok((Around { proxy: Some(proxy) }, Some(through)))
     }
 
-    /// Plays it, and heals what it broke.
+    /// Plays it, and heals what it broke; when it failed half-way, too.
     ///
     /// # Errors
     /// When something that must happen does not.
     pub async fn play(
+        self,
+        world: &mut World,
+        around: &Around,
+        options: &Options,
+    ) -> anyhow::Result<Played> {
+        let played = self.broken(world, around, options).await;
+        match played {
+            Ok(played) => Ok(played),
+            Err(error) => Err(match self.heal().await {
+                Ok(()) => error,
+                Err(sick) => error.context(format!("what is broken stays so: {sick:#}")),
+            }),
+        }
+    }
+
+    /// The servers that it stops run again, for who comes next.
+    ///
+    /// # Errors
+    /// When they don't.
+    pub async fn heal(self) -> anyhow::Result<()> {
+        match self {
+            Self::BrokersStopped | Self::BrokersKilled | Self::PowerCut => brokers::heal().await,
+            Self::ViewsAway => services(&["start", "cassandra"]).await,
+            Self::Load
+            | Self::IngestKilled
+            | Self::DispatcherKilled
+            | Self::DispatcherFrozen
+            | Self::BrokerCuts
+            | Self::Poison
+            | Self::Rebalances
+            | Self::ProjectorKilled
+            | Self::Retention => Ok(()),
+        }
+    }
+
+    async fn broken(
         self,
         world: &mut World,
         around: &Around,
@@ -160,12 +237,10 @@ impl Fault {
             Self::BrokersStopped => brokers::stopped(world, rounds, lasts).await,
             Self::BrokersKilled => brokers::killed(world, rounds, lasts).await,
             Self::PowerCut => brokers::power_cut(world, rounds).await,
+            Self::BrokerCuts => cuts::cut(world, around.proxy()?, options).await,
             Self::Poison => poison::written(world, rounds).await,
             Self::Rebalances => processes::rebalances(world, rounds).await,
-            Self::ViewsAway => {
-                let proxy = around.proxy.as_ref().context("it was started")?;
-                views::away(world, proxy, options).await
-            }
+            Self::ViewsAway => views::away(world, around.proxy()?, options).await,
             Self::ProjectorKilled => views::projector_killed(world, options).await,
         }
     }
@@ -186,6 +261,7 @@ impl Fault {
             | Self::BrokersStopped
             | Self::BrokersKilled
             | Self::PowerCut
+            | Self::BrokerCuts
             | Self::Rebalances
             | Self::ViewsAway => Ok(String::new()),
         }

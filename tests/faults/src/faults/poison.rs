@@ -1,11 +1,12 @@
 //! Fault 11: What others write into topics.
 
-use std::time::Duration;
+use std::collections::BTreeSet;
 
 use anyhow::{Context as _, ensure};
-use checker::history::Request;
+use checker::history::{Record, Request};
 use end_to_end::until::until;
-use serde_json::{Value, json};
+use rdkafka::types::RDKafkaErrorCode;
+use serde_json::Value;
 
 use super::Played;
 use crate::brokers::Foreign;
@@ -18,6 +19,9 @@ pub const KEY: &str = "poison";
 
 /// More than quarantine keeps of one.
 const OVERSIZE: usize = 1_200_000;
+
+/// More than any topic takes.
+const TOO_LARGE: usize = 1_700_000;
 
 fn foreign(headers: &[(&str, &str)], value: Option<Vec<u8>>) -> Foreign {
     let headers = headers.iter();
@@ -76,34 +80,64 @@ const TOPICS: [(&str, i32); 8] = [
 
 /// Writes all of it, under load, and beside it what a Kafka producer may write; that arrives.
 pub(super) async fn written(world: &mut World, rounds: u64) -> anyhow::Result<Played> {
-    let mut count = 0;
+    let (mut there, mut refused) = (0, 0);
     for round in 0..rounds {
         for partition in 0..4 {
-            for record in inbox() {
-                append(world, "inbox", partition, &record)?;
-                count += 1;
-            }
+            there += poisoned(world, "inbox", partition, &inbox())?;
             good(world, round, partition)?;
         }
         for (topic, partitions) in TOPICS {
             for partition in 0..partitions {
-                for record in elsewhere() {
-                    append(world, topic, partition, &record)?;
-                    count += 1;
-                }
+                there += poisoned(world, topic, partition, &elsewhere())?;
+            }
+        }
+        for (topic, partitions) in TOPICS.into_iter().chain([("inbox", 4)]) {
+            for partition in 0..partitions {
+                is_refused(world, topic, partition)?;
+                refused += 1;
             }
         }
         world.load.more(40, SOON).await?;
         world.arrives(40).await?;
     }
     Ok(Played {
-        seen: format!("{count} records that nobody can read"),
+        seen: format!(
+            "{there} records that nobody can read are in the log, {refused} that are too large were refused"
+        ),
         stops: 0,
     })
 }
 
-fn append(world: &World, topic: &str, partition: i32, record: &Foreign) -> anyhow::Result<()> {
-    tokio::task::block_in_place(|| world.brokers.append(topic, partition, record))
+/// Each of them is in the log then, and it is written down where. How many there are.
+fn poisoned(
+    world: &World,
+    topic: &str,
+    partition: i32,
+    records: &[Foreign],
+) -> anyhow::Result<usize> {
+    for record in records {
+        let offset = append(world, topic, partition, record)?;
+        let line = Line::Foreign(topic.to_owned(), u32::try_from(partition)?, offset);
+        world.journal().write(&line)?;
+    }
+    Ok(records.len())
+}
+
+/// What is larger than a topic takes the broker refuses, and it says why.
+fn is_refused(world: &World, topic: &str, partition: i32) -> anyhow::Result<()> {
+    let record = foreign(&[], Some(vec![b'x'; TOO_LARGE]));
+    let told = tokio::task::block_in_place(|| world.brokers.append(topic, partition, &record))?;
+    ensure!(
+        told == Err(RDKafkaErrorCode::MessageSizeTooLarge),
+        "{TOO_LARGE} bytes to {topic}/{partition}: {told:?}"
+    );
+    Ok(())
+}
+
+/// The offset that the broker says it has.
+fn append(world: &World, topic: &str, partition: i32, record: &Foreign) -> anyhow::Result<u64> {
+    let told = tokio::task::block_in_place(|| world.brokers.append(topic, partition, record))?;
+    told.with_context(|| format!("{topic}/{partition} takes what is small enough"))
 }
 
 /// An event in the plain form, and a line about it as of a client who is never told.
@@ -121,17 +155,28 @@ fn good(world: &World, round: u64, partition: i32) -> anyhow::Result<()> {
         key: Some(format!("order-{round}")),
         ..foreign(&[("event-type", "load.all")], Some(payload))
     };
-    append(world, "inbox", partition, &record)
+    append(world, "inbox", partition, &record).map(drop)
 }
 
-/// A record of a newer program's in one partition of `events`: that partition stops, and says so; the others go on.
+/// What is in quarantine once all has been judged: every record of which the log says so, once however often it
+/// was written there.
+fn quarantined(world: &World) -> usize {
+    let records = world.brokers.records().get(&("quarantine".to_owned(), 0));
+    let origin = |record: &Record| {
+        let mut headers = record.headers.iter();
+        let (_, value) = headers.find(|(name, _)| name == "postrider")?;
+        let said: Value = serde_json::from_slice(value.as_deref()?).ok()?;
+        Some(said["origin"].as_str()?.to_owned())
+    };
+    let origins: BTreeSet<String> = records.into_iter().flatten().filter_map(origin).collect();
+    origins.len()
+}
+
+/// A record of a newer program's in one partition of `events`: that partition stops, and says so; each other goes on.
 pub(super) async fn newer_version(world: &mut World) -> anyhow::Result<String> {
-    let places = world.placed()?;
+    let kept = quarantined(world);
+    let places = world.everywhere().await?;
     let (stuck, partition) = places.first().context("there is an endpoint")?.clone();
-    let other = places.iter().find(|(_, other)| *other != partition);
-    let (other, _) = other
-        .context("endpoints are on more than one partition")?
-        .clone();
     let record = Foreign {
         key: Some(stuck.clone()),
         ..foreign(&[("postrider-v", "2")], Some(b"{}".to_vec()))
@@ -146,23 +191,15 @@ pub(super) async fn newer_version(world: &mut World) -> anyhow::Result<String> {
         Ok(if said > 0 { Ok(()) } else { Err(String::new()) })
     })
     .await?;
-    let before = world.arrived();
-    for endpoint in [&stuck, &other] {
-        let event = json!({"event_type": "load.all", "endpoint_id": endpoint, "payload": {"n": 1}});
-        world.api()?.send(&event).await?;
-    }
-    let arrived = world.arrives_at(before + 1, Duration::from_secs(30)).await;
-    arrived.context("the other partitions go on")?;
+    world.all_go_on_but(&places, partition).await?;
     let ready = world
         .api()?
         .call(http::Method::GET, "/health/ready", &Value::Null)
         .await?;
-    ensure!(
-        world.arrived() == before + 1,
-        "the partition that has stopped sends"
-    );
     Ok(format!(
-        "; events/{partition} stopped at version 2 and said so, the others went on (/health/ready of ingest: {})",
+        ", {kept} of them in quarantine; events/{partition} stopped at version 2 and said so, each of the {} others went on \
+         (/health/ready of ingest: {})",
+        world.partitions() - 1,
         ready.status
     ))
 }

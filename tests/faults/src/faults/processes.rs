@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::ensure;
 use end_to_end::until::until;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep, sleep_until};
 
 use super::Played;
 use crate::journal;
@@ -16,28 +16,62 @@ use crate::world::{SOON, World};
 /// How often a group is balanced anew.
 const REBALANCED_EVERY: Duration = Duration::from_secs(5);
 
+/// How long an answer that was given before a process stood still may be on its way.
+const ON_ITS_WAY: Duration = Duration::from_millis(50);
+
 /// Fault 1: Who takes events is killed while requests are on it; the other goes on.
 pub(super) async fn ingest_killed(world: &mut World, rounds: u64) -> anyhow::Result<Played> {
+    let mut on_them = 0;
     for round in 0..rounds {
         let name = if round.is_multiple_of(2) { "a" } else { "b" };
         world.load.more(5, SOON).await?;
-        until("a request is on it", SOON, async || {
-            let asking = world.load.told().asking.load(Ordering::SeqCst);
-            Ok(if asking > 0 {
-                Ok(())
+        let caught = until("a request is on it", SOON, async || {
+            let caught = catch(world, name).await?;
+            Ok(if caught > 0 {
+                Ok(caught)
             } else {
-                Err(String::new())
+                Err(format!("{name} has answered each"))
             })
         })
         .await?;
+        let wanted = world.load.told().unanswered.load(Ordering::SeqCst) + caught;
         world.kill(name).await?;
+        let unanswered = || world.load.told().unanswered.load(Ordering::SeqCst);
+        until("who had asked it is not answered", SOON, async || {
+            Ok(if unanswered() >= wanted {
+                Ok(())
+            } else {
+                Err(format!("{} of {wanted}", unanswered()))
+            })
+        })
+        .await?;
+        on_them += caught;
         world.start(name).await?;
     }
     world.load.more(20, SOON).await?;
     Ok(Played {
-        seen: told(world),
+        seen: format!("{on_them} requests were on them; {}", told(world)),
         stops: 0,
     })
+}
+
+/// Stops a door (SIGSTOP) with requests on it, and says how many are, with no answer on its way. It goes on where
+/// there are none.
+async fn catch(world: &World, name: &str) -> anyhow::Result<u64> {
+    let door = world.server(name)?.address();
+    // What is asked later it has not begun with.
+    let asked = world.load.asking(door);
+    if asked.is_empty() {
+        return Ok(0);
+    }
+    world.freeze(name)?;
+    sleep(ON_ITS_WAY).await;
+    let still = world.load.asking(door);
+    let on_it = asked.intersection(&still).count();
+    if on_it == 0 {
+        world.wake(name)?;
+    }
+    Ok(u64::try_from(on_it)?)
 }
 
 /// What keys that were sent again were told.

@@ -1,12 +1,9 @@
 //! Until everything has ended, and what there is to read then.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
-use anyhow::Context as _;
 use checker::history::Record;
 use end_to_end::until::until;
-use serde_json::Value;
 use tokio::time::Instant;
 
 use super::World;
@@ -56,27 +53,5 @@ impl World {
         }
         let views = crate::views::dump("live", self.cluster.name()).await?;
         self.journal.write(&Line::Views(views))
-    }
-
-    /// The endpoints with the partition of each, as the log has it.
-    ///
-    /// # Errors
-    /// When the log has not.
-    pub fn placed(&self) -> anyhow::Result<Vec<(String, u64)>> {
-        let control = self.brokers.records().get(&("control".to_owned(), 0));
-        let mut placed = BTreeMap::new();
-        for record in control.into_iter().flatten() {
-            let value = record.value.as_deref().unwrap_or_default();
-            let fact: Value = serde_json::from_slice(value).unwrap_or_default();
-            if let (Some(id), Some(partition)) = (fact["id"].as_str(), fact["partition"].as_u64()) {
-                placed.insert(id.to_owned(), partition);
-            }
-        }
-        let of = |(_, id): &(&str, String)| {
-            let partition = placed.get(id);
-            Some((id.clone(), *partition?))
-        };
-        let found: Option<Vec<_>> = self.endpoints.iter().map(of).collect();
-        found.context("an endpoint that the log doesn't know")
     }
 }

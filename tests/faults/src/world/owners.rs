@@ -56,6 +56,15 @@ impl World {
         owners
     }
 
+    /// How often a dispatcher that runs has taken a partition.
+    #[must_use]
+    pub fn takeovers(&self) -> usize {
+        let instances = self.instances.values();
+        instances
+            .map(|instance| claims(&instance.server).len())
+            .sum()
+    }
+
     /// The partitions that are a dispatcher's own.
     #[must_use]
     pub fn owned(&self, name: &str) -> Vec<u32> {
