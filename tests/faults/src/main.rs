@@ -111,8 +111,7 @@ async fn run(command: Command) -> anyhow::Result<bool> {
 async fn tell(fault: Fault, options: &Options, keep: bool) -> anyhow::Result<bool> {
     let folder = &options.folder;
     let row = tokio::select! {
-        // On the heap: how it is laid out is more than the compiler works out at once.
-        row = Box::pin(play(fault, options)) => row,
+        biased;
         () = interrupted() => {
             // What was begun has been dropped, and with it every process and folder of its own.
             let healed = fault.heal().await;
@@ -120,6 +119,8 @@ async fn tell(fault: Fault, options: &Options, keep: bool) -> anyhow::Result<boo
             healed?;
             anyhow::bail!("{} was interrupted", fault.name());
         }
+        // On the heap: how it is laid out is more than the compiler works out at once.
+        row = Box::pin(play(fault, options)) => row,
     };
     println!("{row}");
     for wrong in &row.wrong {
@@ -143,6 +144,7 @@ async fn interrupted() {
         return std::future::pending().await;
     };
     tokio::select! {
+        biased;
         _ = interrupt.recv() => {}
         _ = terminate.recv() => {}
     }

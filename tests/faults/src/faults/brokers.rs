@@ -138,7 +138,7 @@ pub(super) async fn heal() -> anyhow::Result<()> {
 }
 
 /// Waits until every partition has all of its copies.
-async fn whole(world: &World) -> anyhow::Result<()> {
+pub(super) async fn whole(world: &World) -> anyhow::Result<()> {
     end_to_end::until::until("every copy is whole", SOON * 2, async || {
         let lagging = tokio::task::block_in_place(|| world.brokers.lagging());
         Ok(match lagging {

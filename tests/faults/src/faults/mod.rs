@@ -188,10 +188,16 @@ impl Fault {
         let played = self.broken(world, around, options).await;
         match played {
             Ok(played) => Ok(played),
-            Err(error) => Err(match self.heal().await {
-                Ok(()) => error,
-                Err(sick) => error.context(format!("what is broken stays so: {sick:#}")),
-            }),
+            Err(error) => {
+                let healed = match self.heal().await {
+                    Ok(()) => brokers::whole(world).await,
+                    sick @ Err(_) => sick,
+                };
+                Err(match healed {
+                    Ok(()) => error,
+                    Err(sick) => error.context(format!("what is broken stays so: {sick:#}")),
+                })
+            }
         }
     }
 
