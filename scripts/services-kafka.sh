@@ -61,7 +61,10 @@ kafka_certificate() {
 kafka_properties() {
     local run=$1 id=$2 nodes=$3 base=$4 port slot other
     local replicas=1 insync=1 voters='' listeners advertised map
-    if ((nodes > 1)); then replicas=3 insync=2; fi
+    # A node that is killed is found soon. Where there is one node nobody could take over from it, and it may be starved
+    # of the processor for longer by what it is measured with.
+    local broker_session=60000
+    if ((nodes > 1)); then replicas=3 insync=2 broker_session=3000; fi
     for ((other = 1; other <= nodes; other++)); do
         voters+=${voters:+,}$other@127.0.0.1:$((base + (other - 1) * kafka_block + 1))
     done
@@ -98,7 +101,7 @@ log.retention.check.interval.ms=300
 log.segment.delete.delay.ms=100
 log.initial.task.delay.ms=300
 message.max.bytes=67108864
-broker.session.timeout.ms=3000
+broker.session.timeout.ms=$broker_session
 broker.heartbeat.interval.ms=500
 sasl.enabled.mechanisms=PLAIN
 listener.name.secure.ssl.keystore.type=PKCS12

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use eventlog_port::{EventLog, ReadError, ReadLimit, Record, TopicPartition, Watched};
+use eventlog_port::{Coalesced, EventLog, ReadError, ReadLimit, Record, TopicPartition, Watched};
 use parking_lot::{Mutex, RwLock};
 use schemas::DecodeError;
 use schemas::control::Fact;
@@ -37,6 +37,8 @@ struct Shared {
     applied: Watched<u64>,
     /// When the request for the end was sent whose answer the state has come up to.
     known_at: Mutex<Option<Instant>>,
+    /// When the end was asked for, and what it was.
+    ends: Coalesced<(Instant, Result<u64, Arc<ReadError>>)>,
 }
 
 /// The task that reads `control` from its start.
@@ -49,7 +51,7 @@ pub struct Follower {
 pub enum Behind {
     /// The log could not say how far it goes.
     #[error("the end of control could not be read: {0}")]
-    Unknown(#[source] ReadError),
+    Unknown(#[source] Arc<ReadError>),
     /// The follower has stopped.
     #[error("control is not followed any more")]
     Stopped,
@@ -81,6 +83,7 @@ pub fn follow(log: Arc<dyn EventLog>) -> (Control, Follower) {
         state: RwLock::default(),
         applied: Watched::new(0),
         known_at: Mutex::new(None),
+        ends: Coalesced::default(),
     });
     (Control(Arc::clone(&shared)), Follower { shared })
 }
@@ -100,13 +103,21 @@ impl Control {
         Ok(())
     }
 
-    /// Waits until everything is applied that was durable before the call.
+    /// Waits until everything is applied that was durable before the call. Any number may: the log is asked once.
     ///
     /// # Errors
     /// When the log can't be asked, or the follower has stopped.
     pub async fn read_to_end(&self) -> Result<(), Behind> {
-        let bounds = self.0.log.bounds(&partition()).await;
-        self.applied(bounds.map_err(Behind::Unknown)?.end).await
+        let log = Arc::clone(&self.0.log);
+        let asking = self.0.ends.ask(move || async move {
+            let asked = Instant::now();
+            let bounds = log.bounds(&partition()).await;
+            (asked, bounds.map(|bounds| bounds.end).map_err(Arc::new))
+        });
+        let (asked, end) = asking.await;
+        self.applied(end.map_err(Behind::Unknown)?).await?;
+        self.0.is_known_as_of(asked);
+        Ok(())
     }
 
     /// Whether the state holds all that was durable [`FRESH_FOR`] ago. A dispatcher that is not
@@ -154,7 +165,7 @@ impl Follower {
             let asked = Instant::now();
             let end = self.shared.log.bounds(&control).await.map_err(read)?.end;
             if self.shared.state.read().end() >= end {
-                *self.shared.known_at.lock() = Some(asked);
+                self.shared.is_known_as_of(asked);
             }
             let records = reader.next(READ).await.map_err(read)?;
             self.shared.apply(records, reader.position())?;
@@ -163,6 +174,11 @@ impl Follower {
 }
 
 impl Shared {
+    fn is_known_as_of(&self, asked: Instant) {
+        let mut known_at = self.known_at.lock();
+        *known_at = (*known_at).max(Some(asked));
+    }
+
     fn apply(&self, records: Vec<Record>, position: u64) -> Result<(), FollowError> {
         let end = {
             let mut state = self.state.write();

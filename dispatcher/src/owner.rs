@@ -72,9 +72,12 @@ pub enum Failure {
     /// Going on would throw away, or skip, what somebody was promised.
     #[error(transparent)]
     Stop(#[from] Stop),
-    /// The lease ran out before the fences were in place (O7), or the group has taken the partition away.
+    /// The lease ran out before the fences were in place (O7).
     #[error("the lease has run out")]
     NoLease,
+    /// The group has taken the partition away unasked; it may give it back.
+    #[error("the group has taken the partition away")]
+    Lost,
     /// A later owner has fenced this one out (O6).
     #[error("epoch {0} is a later owner's")]
     Superseded(u64),
@@ -88,7 +91,8 @@ impl Failure {
             | Self::Log(_)
             | Self::Index(_)
             | Self::Superseded(_)
-            | Self::NoLease => true,
+            | Self::NoLease
+            | Self::Lost => true,
             Self::Read(error) => error.is_retryable(),
             Self::Control(Behind::Unknown(error)) => error.is_retryable(),
             Self::Control(Behind::Stopped) | Self::Stop(_) => false,
@@ -285,7 +289,7 @@ impl Owner {
             if !failure.is_passing() {
                 return Err(failure);
             }
-            tracing::warn!(partition = self.partition, error = %failure, "an owner's epoch has ended, it fences anew");
+            tracing::warn!(partition = self.partition, error = %failure, "an owner's epoch has ended, it fences anew once it has a lease");
             if begun.elapsed() > AGAIN_AT_MOST {
                 again = AGAIN;
             }
@@ -327,7 +331,7 @@ async fn leased(shared: &Shared, life: &mut Life, rest: &Rest) -> bool {
 
 impl Life {
     pub(crate) fn places(&self, below: Offset) {
-        self.place.store(below, Ordering::Relaxed);
+        self.place.fetch_max(below, Ordering::Relaxed);
     }
 }
 

@@ -310,10 +310,12 @@ impl Running {
 
     /// Gives up what was lost and won't come back.
     fn give_up_lost(&mut self, is_gone: impl Fn(&Lost) -> bool) {
-        self.lost.retain(|_, lost| {
+        let metrics = &self.shared.metrics;
+        self.lost.retain(|partition, lost| {
             let is_gone = is_gone(lost);
             if is_gone {
                 lost.held.task.abort();
+                metrics.is_gone(*partition);
             }
             !is_gone
         });

@@ -47,6 +47,12 @@ impl FoldError {
             Self::Views(ViewError::Damaged(_) | ViewError::Unusable(_)) | Self::TooNew(_) => false,
         }
     }
+
+    /// Whether somebody may mend what it is without a new program: a permission, a password.
+    #[must_use]
+    pub const fn may_be_mended(&self) -> bool {
+        matches!(self, Self::Views(ViewError::Unusable(_)))
+    }
 }
 
 /// What is claimed: a partition of `events` with all that its owner writes, or one of `inbox` with its

@@ -27,6 +27,9 @@ pub const INBOX_GROUP: &str = "postrider-projections-inbox";
 /// How long after a failure that may pass a partition is tried again.
 const AGAIN: Duration = Duration::from_millis(500);
 
+/// How long after a failure that somebody has to mend it is looked whether somebody has.
+const MENDED: Duration = Duration::from_secs(60);
+
 /// How many partitions fold at once: what a turn reads is in memory, and a store has one writer.
 const AT_ONCE: usize = 2;
 
@@ -234,6 +237,8 @@ impl Role {
                 Ok(GroupEvent::Revoked(partitions) | GroupEvent::Lost(partitions)) => {
                     for partition in partitions {
                         end(tasks.remove(&partition)).await;
+                        let leader = claim(partition).leader();
+                        self.shared.state.lock().stopped.remove(&leader);
                     }
                 }
                 Err(error) if error.is_retryable() => {
@@ -256,8 +261,10 @@ impl Role {
         async move {
             loop {
                 let begun = Folding::begin(&shared.log, &shared.views, claimed, &tiers, None).await;
+                let (topic, partition) = claimed.leader();
                 let error = match begun {
                     Ok(folding) => {
+                        shared.state.lock().stopped.remove(&(topic, partition));
                         let wrote = |topic, partition, offset| {
                             shared.folded.lock().insert((topic, partition), offset);
                         };
@@ -265,12 +272,16 @@ impl Role {
                     }
                     Err(error) => error,
                 };
-                let (topic, partition) = claimed.leader();
                 if !error.is_retryable() {
                     tracing::error!(%topic, partition, %error, "a partition of the views stopped");
-                    let mut state = shared.state.lock();
-                    state.stopped.insert((topic, partition), error.to_string());
-                    return;
+                    let why = error.to_string();
+                    let stopped = ((topic, partition), why);
+                    shared.state.lock().stopped.extend([stopped]);
+                    if !error.may_be_mended() {
+                        return;
+                    }
+                    tokio::time::sleep(MENDED).await;
+                    continue;
                 }
                 tracing::warn!(%topic, partition, %error, "views wait, trying again");
                 tokio::time::sleep(AGAIN).await;

@@ -117,7 +117,8 @@ prefixed_id! {
 impl DeliveryId {
     /// The id of the delivery of what was accepted at `acceptance`, where it was appended at `accepted_at`, to
     /// `endpoint` in `run`: that time in milliseconds, as a UUIDv7 has it (RFC 9562, section 5.7), so that ids sort by
-    /// it, and 74 bits of the SHA-256 of the others. Frozen: ids that were given out must keep their meaning.
+    /// it, and 74 bits of the SHA-256 of the others. Frozen from the first release on: ids that
+    /// were given out must keep their meaning.
     #[must_use]
     pub fn derive(
         acceptance: Acceptance,
@@ -269,6 +270,7 @@ mod tests {
             .unwrap()
         };
         let replay = Run::Replay(ReplayId::new(AT, 1));
+        let later = Timestamp::from_millis(AT.as_millis() + 1);
         let first = DeliveryId::derive(at(Topic::Events, 3, 120), AT, endpoint, Run::First);
         assert_eq!(
             first.to_string(),
@@ -286,7 +288,9 @@ mod tests {
                 Run::First,
             ),
             DeliveryId::derive(at(Topic::Events, 3, 120), AT, endpoint, replay),
+            DeliveryId::derive(at(Topic::Events, 3, 120), later, endpoint, Run::First),
         ];
+        assert!(all.iter().all(|id| id <= &all[6]), "they sort by time");
         let different: std::collections::BTreeSet<_> = all.iter().collect();
         assert_eq!(different.len(), all.len());
     }

@@ -81,6 +81,10 @@ async fn fence(
     let mut fence = Fence { epoch: None, owner };
     let progress = at(Topic::Progress, partition);
     let first = ProgressRecord::Fence(fence.clone()).encode();
+    // Making the writer may have taken long.
+    if !life.lease.holds(shared.config.session) {
+        return Err(Failure::NoLease);
+    }
     let sent = Instant::now();
     let appended = writer.append(&progress, first.into()).await?.await?;
     life.log_time.appended(appended.appended_at, sent);

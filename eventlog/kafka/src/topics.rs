@@ -1,10 +1,12 @@
 //! Topics: listed, planned, made, waited for.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use eventlog_port::{Action, AppendError, BoxError, Plan, TopicError, TopicInfo, TopicSpec};
+use eventlog_port::{
+    Action, AppendError, BoxError, Coalesced, Plan, TopicError, TopicInfo, TopicSpec,
+};
 use parking_lot::Mutex;
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, ResourceSpecifier, TopicReplication};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
@@ -42,14 +44,11 @@ pub(crate) struct Topics {
     admin: Arc<AdminClient<Quiet>>,
     /// The limit that each topic was asked for; a topic's own is never below Kafka's default.
     limits: Mutex<BTreeMap<String, u32>>,
-    /// The last look-up for writers. One asks at a time, and the others wait for its answer.
-    looked_up: tokio::sync::Mutex<Option<LookedUp>>,
-}
-
-/// What came of a look-up for writers.
-struct LookedUp {
-    at: Instant,
-    found: Result<Listing, AppendError>,
+    /// The full names of those that this process writes to.
+    written: Mutex<BTreeSet<String>>,
+    /// What they were when they were looked up last.
+    known: Mutex<Option<(Instant, Arc<Listing>)>>,
+    looking: Coalesced<Result<Arc<Listing>, AppendError>>,
 }
 
 /// What a listing found: topics by their full names, and the brokers.
@@ -73,7 +72,9 @@ impl Topics {
             cluster,
             admin: Arc::new(admin),
             limits: Mutex::default(),
-            looked_up: tokio::sync::Mutex::default(),
+            written: Mutex::default(),
+            known: Mutex::default(),
+            looking: Coalesced::default(),
         })
     }
 
@@ -146,6 +147,8 @@ impl Topics {
         }
         self.create(&missing).await?;
         self.led(&missing).await?;
+        let names = specs.iter().map(|spec| self.config.full_name(&spec.name));
+        self.written.lock().extend(names);
         let mut limits = self.limits.lock();
         limits.extend(
             specs
@@ -295,37 +298,19 @@ impl Topics {
 
     /// What a writer to `partition` must know of a topic; `None` when it isn't there.
     pub(crate) async fn target(
-        &self,
+        self: &Arc<Self>,
         topic: &str,
         partition: u32,
     ) -> Result<Option<Arc<Target>>, AppendError> {
         let full_name = self.config.full_name(topic);
-        let asked = Instant::now();
-        let mut looked_up = self.looked_up.lock().await;
-        let has = |listing: &Listing| {
+        let known = self.known.lock().clone();
+        let known = known.filter(|(at, listing)| {
             let found = listing.topics.get(&full_name);
-            found.is_some_and(|found| partition < found.partitions())
-        };
-        let is_known = looked_up.as_ref().is_some_and(|last| match &last.found {
-            Ok(listing) => has(listing) && last.at.elapsed() < KNOWN_FOR,
-            Err(_) => last.at >= asked,
+            at.elapsed() < KNOWN_FOR && found.is_some_and(|found| partition < found.partitions())
         });
-        if !is_known {
-            let ours: Vec<String> = {
-                let limits = self.limits.lock();
-                limits.keys().map(|of| self.config.full_name(of)).collect()
-            };
-            let wanted = |name: &str| name == full_name || ours.iter().any(|ours| ours == name);
-            let found = self.listing(wanted).await;
-            *looked_up = Some(LookedUp {
-                at: Instant::now(),
-                found: found.map_err(|error| AppendError::Unavailable(Arc::new(error))),
-            });
-        }
-        let listing = match looked_up.as_ref().map(|last| &last.found) {
-            Some(Ok(listing)) => listing,
-            Some(Err(error)) => return Err(error.clone()),
-            None => return Ok(None),
+        let listing = match known {
+            Some((_, listing)) => listing,
+            None => self.look_up(topic).await?,
         };
         let limit = self.limits.lock().get(topic).copied();
         Ok(listing.topics.get(&full_name).map(|found| {
@@ -336,6 +321,21 @@ impl Topics {
                 max_message_bytes: found.max_message_bytes(),
             })
         }))
+    }
+
+    /// The topics that this process writes to, `topic` among them, as they are now.
+    async fn look_up(self: &Arc<Self>, topic: &str) -> Result<Arc<Listing>, AppendError> {
+        self.written.lock().insert(self.config.full_name(topic));
+        let topics = Arc::clone(self);
+        let asking = self.looking.ask(move || async move {
+            let written = topics.written.lock().clone();
+            let found = topics.listing(|name| written.contains(name)).await;
+            let found = found.map_err(|error| AppendError::Unavailable(Arc::new(error)))?;
+            let found = Arc::new(found);
+            *topics.known.lock() = Some((Instant::now(), Arc::clone(&found)));
+            Ok(found)
+        });
+        asking.await
     }
 }
 

@@ -12,6 +12,7 @@
 //!     ▲ retention moves it up       ▲ moves when an append is durable
 //! ```
 
+pub mod coalesced;
 pub mod completion;
 #[cfg(feature = "conformance")]
 pub mod conformance;
@@ -27,6 +28,7 @@ pub mod topic;
 pub mod watched;
 pub mod writer;
 
+pub use coalesced::Coalesced;
 pub use error::{AppendError, BoxError, GroupError, Outcome, ReadError, TopicError};
 pub use group::{Claim, Commit, GroupEvent, GroupSpec, Member};
 pub use lane_index::{IndexError, LaneIndex, LaneIndexes, LaneNumber, Note};

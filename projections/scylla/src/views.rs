@@ -447,9 +447,11 @@ impl ViewWriter for ScyllaViews {
         let claim = Claim::folding(topic, partition);
         let slot = self.slot(&claim);
         let mut slot = slot.lock().await;
+        // Another may have had it since it was this process's.
+        *slot = None;
         // One that nobody has had is taken with its first turn: there is nothing of it.
         let live = self.shown(&generation).await?.live;
-        if slot.is_none() && live.iter().any(|(had, _)| had == claim.name()) {
+        if live.iter().any(|(had, _)| had == claim.name()) {
             *slot = Some(Owned::take(&self.cql, &generation, &self.clock, claim).await?);
         }
         Ok(())

@@ -45,7 +45,7 @@ impl Epoch<'_> {
         let lease = Arc::clone(&self.life.lease);
         let came = tokio::select! {
             biased;
-            () = lease.over() => return Err(Failure::NoLease),
+            () = lease.over() => return Err(Failure::Lost),
             () = self.life.stop.cancelled(), if !is_draining => Came::Stopped,
             () = self.life.hurry.cancelled(), if is_draining => Came::Time,
             acked = self.acks.next(), if !self.acks.is_empty() => Came::Acked(acked?),

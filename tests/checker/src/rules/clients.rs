@@ -71,7 +71,7 @@ fn taken(request: &Request, answer: &Answer, folded: &Folded<'_>, problems: &mut
             delivery_id(&place, event.at, endpoint).unwrap_or_default(),
         )
     });
-    if !is_repeat && told != is.collect::<Vec<_>>() {
+    if told != is.collect::<Vec<_>>() {
         problems.found("I1", about(request), format!("was told {told:?}"));
     }
 }
