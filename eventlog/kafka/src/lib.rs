@@ -27,6 +27,7 @@ mod topic_settings;
 mod topics;
 mod writer;
 mod writer_delivery;
+mod writer_flow;
 mod writer_settings;
 mod writer_target;
 

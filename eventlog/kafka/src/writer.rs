@@ -10,14 +10,12 @@ use eventlog_port::{
     AppendError, Appending, NewRecord, TopicPartition, Writer, WriterKind, WriterSpec,
 };
 use parking_lot::RwLock;
-use rdkafka::error::KafkaError;
-use rdkafka::producer::BaseRecord;
 
 use crate::config::Config;
-use crate::error::{ConnectError, not_made_again, refused};
-use crate::record;
+use crate::error::{ConnectError, not_made_again};
 use crate::topics::Topics;
-use crate::writer_delivery::{Deliveries, Gate, OwnProducer, Shared, Ticket};
+use crate::writer_delivery::{Deliveries, Gate, OwnProducer, Shared, Ticket, send};
+use crate::writer_flow::Held;
 use crate::writer_settings;
 use crate::writer_target::Target;
 
@@ -26,7 +24,7 @@ const IDLE: Duration = Duration::from_millis(250);
 /// How long it waits before it looks for answers again, once there are none; longer while none come. The driver's own
 /// wait is of no use: below a millisecond it goes round without waiting.
 const PAUSE: Duration = Duration::from_micros(200);
-const LONGEST_PAUSE: Duration = Duration::from_millis(2);
+const LONGEST_PAUSE: Duration = Duration::from_micros(500);
 
 /// Most appends in flight: a slab's numbers must fit a ticket, and memory its purpose.
 const MAX_IN_FLIGHT: u32 = 1_000_000;
@@ -131,7 +129,7 @@ impl KafkaWriter {
 
     fn hand_over(
         &self,
-        target: &Target,
+        target: &Arc<Target>,
         to: &TopicPartition,
         record: &NewRecord,
         kib: u32,
@@ -154,37 +152,32 @@ impl KafkaWriter {
         {
             thread.unpark();
         }
-        match self.send(target, to, record, ticket) {
-            Ok(()) => Handed::Over(Appending::new(waiter)),
+        let flow = gate.flows.number(to);
+        let held = Held {
+            target: Arc::clone(target),
+            partition: to.partition(),
+            record: record.clone(),
+            ticket,
+        };
+        if gate.flows.is_busy(flow) {
+            gate.flows.hold(flow, held);
+            return Handed::Over(Appending::new(waiter));
+        }
+        match send(&self.producer, &held) {
+            Ok(()) => {
+                gate.flows.handed_over(flow, ticket);
+                Handed::Over(Appending::new(waiter))
+            }
             Err(error) => {
                 drop(waiter);
                 gate.opening.remove(to);
                 drop(gate);
-                self.not_sent(ticket, error, to)
+                self.not_sent(ticket, error)
             }
         }
     }
 
-    fn send(
-        &self,
-        target: &Target,
-        to: &TopicPartition,
-        record: &NewRecord,
-        ticket: Ticket,
-    ) -> Result<(), KafkaError> {
-        let sent = self.producer.send(BaseRecord {
-            topic: &target.full_name,
-            partition: Some(i32::try_from(to.partition()).unwrap_or(i32::MAX)),
-            payload: record.value.as_deref(),
-            key: record.key.as_deref(),
-            timestamp: None,
-            headers: record::headers(record),
-            delivery_opaque: ticket.pack(),
-        });
-        sent.map_err(|(error, _record)| error)
-    }
-
-    fn not_sent(&self, ticket: Ticket, error: KafkaError, to: &TopicPartition) -> Handed {
+    fn not_sent(&self, ticket: Ticket, refused: AppendError) -> Handed {
         // Nobody waits at the place; the answer frees it.
         self.shared
             .completions
@@ -193,7 +186,6 @@ impl KafkaWriter {
             self.shared.idle.notify_waiters();
         }
         self.shared.gate_moved.notify_waiters();
-        let refused = refused(error, to);
         if matches!(refused, AppendError::Broken) {
             self.shared.break_off();
         }
@@ -256,6 +248,7 @@ impl Writer for KafkaWriter {
 impl Drop for KafkaWriter {
     fn drop(&mut self) {
         self.shared.dropped.store(true, Ordering::SeqCst);
+        self.shared.refuse_held(&AppendError::Closed);
         self.shared.purge();
         if let Some(thread) = self.shared.thread.get() {
             thread.unpark();

@@ -13,10 +13,11 @@ use rdkafka::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{BorrowedMessage, DeliveryResult, Message};
-use rdkafka::producer::{BaseProducer, Producer, ProducerContext, PurgeConfig};
+use rdkafka::producer::{BaseProducer, BaseRecord, Producer, ProducerContext, PurgeConfig};
 use tokio::sync::{Notify, Semaphore};
 
-use crate::error::{NoOffset, delivery_error};
+use crate::error::{NoOffset, delivery_error, refused};
+use crate::writer_flow::{Flows, Held};
 use crate::{context, record};
 
 /// Answers are handed out in batches of at most so many: one lock and few wake-ups for all.
@@ -61,6 +62,7 @@ pub(crate) struct Gate {
     pub(crate) opening: BTreeSet<TopicPartition>,
     /// Partitions whose first record is durable.
     pub(crate) open: BTreeSet<TopicPartition>,
+    pub(crate) flows: Flows,
 }
 
 /// What a writer, its producer's context and its thread share.
@@ -106,19 +108,85 @@ impl Shared {
         }
     }
 
-    /// Hands out the answers collected.
+    /// Hands out the answers collected, and over what was held for the batches that they end.
     pub(crate) fn answer(&self) {
         let mut waiting = self.waiting.lock();
-        let count = waiting.len();
-        if count == 0 {
+        if waiting.is_empty() {
             return;
         }
+        // First: a place that was answered may be another's.
+        let mut is_broken = false;
+        let not_sent = {
+            let mut gate = self.gate.lock();
+            let ended = waiting
+                .iter()
+                .filter_map(|(ticket, _)| gate.flows.answered(*ticket));
+            let ended: Vec<usize> = ended.collect();
+            self.hand_over_held(&mut gate, &ended, &mut is_broken)
+        };
+        waiting.extend(not_sent);
+        let count = waiting.len();
         let kib = waiting.iter().map(|(ticket, _)| ticket.kib as usize).sum();
         let answers = waiting
             .drain(..)
             .map(|(ticket, answer)| (ticket.place, answer));
         self.completions.answer_all(answers);
         drop(waiting);
+        self.room.add_permits(count);
+        self.kib.add_permits(kib);
+        if self.in_flight.fetch_sub(count, Ordering::SeqCst) == count {
+            self.idle.notify_waiters();
+        }
+        self.answered.fetch_add(count, Ordering::Relaxed);
+        if is_broken {
+            self.break_off();
+        }
+    }
+
+    /// Hands over what was held behind batches that are answered now. Returns the answers of what the driver does not
+    /// take.
+    fn hand_over_held(
+        &self,
+        gate: &mut Gate,
+        ended: &[usize],
+        is_broken: &mut bool,
+    ) -> Vec<(Ticket, Answer)> {
+        let mut not_sent = Vec::new();
+        if gate.broken || ended.is_empty() {
+            return not_sent;
+        }
+        let producer = self.producer.get().and_then(Weak::upgrade);
+        for flow in ended {
+            for held in gate.flows.release(*flow) {
+                let sent = match &producer {
+                    Some(producer) if !*is_broken => send(producer, &held),
+                    _ => Err(AppendError::Broken),
+                };
+                match sent {
+                    Ok(()) => gate.flows.handed_over(*flow, held.ticket),
+                    Err(error) => {
+                        // A prefix writer leaves no gap: nothing behind it is sent either.
+                        *is_broken |=
+                            self.kind == WriterKind::Prefix || matches!(error, AppendError::Broken);
+                        not_sent.push((held.ticket, Err(error)));
+                    }
+                }
+            }
+        }
+        not_sent
+    }
+
+    /// Answers what is held: it is not sent any more.
+    pub(crate) fn refuse_held(&self, error: &AppendError) {
+        let held = self.gate.lock().flows.release_all();
+        if held.is_empty() {
+            return;
+        }
+        let refused = held.iter().map(|held| (held.ticket, Err(error.clone())));
+        let count = held.len();
+        let kib = held.iter().map(|held| held.ticket.kib as usize).sum();
+        self.completions
+            .answer_all(refused.map(|(ticket, answer)| (ticket.place, answer)));
         self.room.add_permits(count);
         self.kib.add_permits(kib);
         if self.in_flight.fetch_sub(count, Ordering::SeqCst) == count {
@@ -151,6 +219,7 @@ impl Shared {
         self.room.close();
         self.kib.close();
         self.gate_moved.notify_waiters();
+        self.refuse_held(&AppendError::Broken);
         self.purge();
     }
 
@@ -177,6 +246,31 @@ impl Shared {
         }
         self.gate_moved.notify_waiters();
     }
+}
+
+/// Has the driver take a record over.
+pub(crate) fn send(producer: &OwnProducer, held: &Held) -> Result<(), AppendError> {
+    let Held {
+        target,
+        partition,
+        record,
+        ticket,
+    } = held;
+    let sent = producer.send(BaseRecord {
+        topic: &target.full_name,
+        partition: Some(i32::try_from(*partition).unwrap_or(i32::MAX)),
+        payload: record.value.as_deref(),
+        key: record.key.as_deref(),
+        timestamp: None,
+        headers: record::headers(record),
+        delivery_opaque: ticket.pack(),
+    });
+    sent.map_err(|(error, _record)| {
+        refused(
+            error,
+            &TopicPartition::new(target.full_name.as_str(), *partition),
+        )
+    })
 }
 
 /// The producer's context: where its delivery reports arrive, on the writer's thread.

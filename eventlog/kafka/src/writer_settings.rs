@@ -11,9 +11,12 @@ pub(crate) const BATCH_BYTES: u32 = 1_000_000;
 
 /// The settings of a writer that has `room` appends in flight at most.
 pub(crate) fn producer(config: &Config, spec: &WriterSpec, room: u32) -> ClientConfig {
-    // `linger.ms` stays the driver's 5, as Kafka's own producers have it (KIP-1030): for the last millisecond of each
-    // wait its thread goes round without sleeping, and with 1 that is all of it (ADR 0058).
     let mut client = config.client(&spec.name);
+    if !config.settings.contains_key("linger.ms") {
+        // Records are gathered here while the batch before them is on its way; this is for all of them to be handed over
+        // before the first goes.
+        client.set("linger.ms", "1");
+    }
     match spec.kind {
         WriterKind::Ordered => {
             let timeout = config.ordered_timeout.as_millis().to_string();
