@@ -275,8 +275,8 @@ impl World {
         self.note(name, instance.life, Became::Thawed, None)
     }
 
-    /// Notes that the group has not heard from any dispatcher for longer than a session: to each it is as if it had been
-    /// away, and what it knew of its partitions is gone.
+    /// Notes that the group has not heard from any dispatcher for longer than a session: it may give each one's partitions to
+    /// another, who doesn't know what this one does.
     ///
     /// # Errors
     /// When it can't be written.

@@ -20,7 +20,7 @@ const UNDER_WAY: Duration = Duration::from_secs(1);
 /// After how long the group takes partitions from whom it doesn't hear.
 const SESSION: Duration = Duration::from_secs(10);
 
-/// Dispatchers, each of which loses what it has on the wire when the group loses it.
+/// Dispatchers: what one has on the wire another sends again, if the group gives it the partition.
 const DISPATCHERS: usize = 2;
 
 /// Fault 4: The brokers stand still, and in every other round are killed, for as long as `lasts`.
