@@ -153,17 +153,16 @@ impl KafkaWriter {
             thread.unpark();
         }
         let flow = gate.flows.number(to);
-        let held = Held {
-            target: Arc::clone(target),
-            partition: to.partition(),
-            record: record.clone(),
-            ticket,
-        };
         if gate.flows.is_busy(flow) {
+            let held = Held {
+                target: Arc::clone(target),
+                record: record.clone(),
+                ticket,
+            };
             gate.flows.hold(flow, held);
             return Handed::Over(Appending::new(waiter));
         }
-        match send(&self.producer, &held) {
+        match send(&self.producer, to, target, record, ticket) {
             Ok(()) => {
                 gate.flows.handed_over(flow, ticket);
                 Handed::Over(Appending::new(waiter))

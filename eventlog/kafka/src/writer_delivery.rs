@@ -7,7 +7,7 @@ use std::sync::{Arc, OnceLock, Weak};
 use std::thread::Thread;
 
 use eventlog_port::completion::Completions;
-use eventlog_port::{AppendError, Appended, TopicPartition, WriterKind};
+use eventlog_port::{AppendError, Appended, NewRecord, TopicPartition, WriterKind};
 use parking_lot::Mutex;
 use rdkafka::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
@@ -17,7 +17,8 @@ use rdkafka::producer::{BaseProducer, BaseRecord, Producer, ProducerContext, Pur
 use tokio::sync::{Notify, Semaphore};
 
 use crate::error::{NoOffset, delivery_error, refused};
-use crate::writer_flow::{Flows, Held};
+use crate::writer_flow::Flows;
+use crate::writer_target::Target;
 use crate::{context, record};
 
 /// Answers are handed out in batches of at most so many: one lock and few wake-ups for all.
@@ -115,60 +116,70 @@ impl Shared {
             return;
         }
         // First: a place that was answered may be another's.
-        let mut is_broken = false;
         let not_sent = {
             let mut gate = self.gate.lock();
             let ended = waiting
                 .iter()
                 .filter_map(|(ticket, _)| gate.flows.answered(*ticket));
             let ended: Vec<usize> = ended.collect();
-            self.hand_over_held(&mut gate, &ended, &mut is_broken)
+            self.hand_over_held(&mut gate, &ended)
         };
-        waiting.extend(not_sent);
-        let count = waiting.len();
-        let kib = waiting.iter().map(|(ticket, _)| ticket.kib as usize).sum();
-        let answers = waiting
-            .drain(..)
-            .map(|(ticket, answer)| (ticket.place, answer));
-        self.completions.answer_all(answers);
+        let is_broken = not_sent.iter().any(|(_, error)| self.is_broken_by(error));
+        waiting.extend(
+            not_sent
+                .into_iter()
+                .map(|(ticket, error)| (ticket, Err(error))),
+        );
+        self.hand_out(&mut waiting);
         drop(waiting);
+        if is_broken {
+            self.break_off();
+        }
+    }
+
+    /// Answers, and gives back the room that the records took.
+    fn hand_out(&self, answers: &mut Vec<(Ticket, Answer)>) {
+        let count = answers.len();
+        let kib = answers.iter().map(|(ticket, _)| ticket.kib as usize).sum();
+        let answers = answers.drain(..);
+        self.completions
+            .answer_all(answers.map(|(ticket, answer)| (ticket.place, answer)));
         self.room.add_permits(count);
         self.kib.add_permits(kib);
         if self.in_flight.fetch_sub(count, Ordering::SeqCst) == count {
             self.idle.notify_waiters();
         }
         self.answered.fetch_add(count, Ordering::Relaxed);
-        if is_broken {
-            self.break_off();
-        }
     }
 
-    /// Hands over what was held behind batches that are answered now. Returns the answers of what the driver does not
-    /// take.
-    fn hand_over_held(
-        &self,
-        gate: &mut Gate,
-        ended: &[usize],
-        is_broken: &mut bool,
-    ) -> Vec<(Ticket, Answer)> {
+    /// Whether a record that the driver did not take ends the writer: a prefix writer leaves no gap.
+    fn is_broken_by(&self, error: &AppendError) -> bool {
+        self.kind == WriterKind::Prefix || matches!(error, AppendError::Broken)
+    }
+
+    /// Hands over what was held behind batches that are answered now. Returns what the driver does not take, and what
+    /// is behind such a one.
+    fn hand_over_held(&self, gate: &mut Gate, ended: &[usize]) -> Vec<(Ticket, AppendError)> {
         let mut not_sent = Vec::new();
         if gate.broken || ended.is_empty() {
             return not_sent;
         }
         let producer = self.producer.get().and_then(Weak::upgrade);
+        let mut is_broken = false;
         for flow in ended {
-            for held in gate.flows.release(*flow) {
+            let (to, held) = gate.flows.release(*flow);
+            for held in held {
                 let sent = match &producer {
-                    Some(producer) if !*is_broken => send(producer, &held),
+                    Some(producer) if !is_broken => {
+                        send(producer, &to, &held.target, &held.record, held.ticket)
+                    }
                     _ => Err(AppendError::Broken),
                 };
                 match sent {
                     Ok(()) => gate.flows.handed_over(*flow, held.ticket),
                     Err(error) => {
-                        // A prefix writer leaves no gap: nothing behind it is sent either.
-                        *is_broken |=
-                            self.kind == WriterKind::Prefix || matches!(error, AppendError::Broken);
-                        not_sent.push((held.ticket, Err(error)));
+                        is_broken |= self.is_broken_by(&error);
+                        not_sent.push((held.ticket, error));
                     }
                 }
             }
@@ -183,16 +194,7 @@ impl Shared {
             return;
         }
         let refused = held.iter().map(|held| (held.ticket, Err(error.clone())));
-        let count = held.len();
-        let kib = held.iter().map(|held| held.ticket.kib as usize).sum();
-        self.completions
-            .answer_all(refused.map(|(ticket, answer)| (ticket.place, answer)));
-        self.room.add_permits(count);
-        self.kib.add_permits(kib);
-        if self.in_flight.fetch_sub(count, Ordering::SeqCst) == count {
-            self.idle.notify_waiters();
-        }
-        self.answered.fetch_add(count, Ordering::Relaxed);
+        self.hand_out(&mut refused.collect());
     }
 
     /// Collects one answer, and hands all out when there are many or none is still to come: a lone
@@ -249,28 +251,23 @@ impl Shared {
 }
 
 /// Has the driver take a record over.
-pub(crate) fn send(producer: &OwnProducer, held: &Held) -> Result<(), AppendError> {
-    let Held {
-        target,
-        partition,
-        record,
-        ticket,
-    } = held;
+pub(crate) fn send(
+    producer: &OwnProducer,
+    to: &TopicPartition,
+    target: &Target,
+    record: &NewRecord,
+    ticket: Ticket,
+) -> Result<(), AppendError> {
     let sent = producer.send(BaseRecord {
         topic: &target.full_name,
-        partition: Some(i32::try_from(*partition).unwrap_or(i32::MAX)),
+        partition: Some(i32::try_from(to.partition()).unwrap_or(i32::MAX)),
         payload: record.value.as_deref(),
         key: record.key.as_deref(),
         timestamp: None,
         headers: record::headers(record),
         delivery_opaque: ticket.pack(),
     });
-    sent.map_err(|(error, _record)| {
-        refused(
-            error,
-            &TopicPartition::new(target.full_name.as_str(), *partition),
-        )
-    })
+    sent.map_err(|(error, _record)| refused(error, to))
 }
 
 /// The producer's context: where its delivery reports arrive, on the writer's thread.

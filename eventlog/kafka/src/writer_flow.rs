@@ -14,14 +14,14 @@ use crate::writer_target::Target;
 #[derive(Debug)]
 pub(crate) struct Held {
     pub(crate) target: Arc<Target>,
-    pub(crate) partition: u32,
     pub(crate) record: NewRecord,
     pub(crate) ticket: Ticket,
 }
 
 /// What of one partition is with the driver, and what waits.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Flow {
+    of: TopicPartition,
     out: usize,
     held: VecDeque<Held>,
 }
@@ -41,8 +41,12 @@ impl Flows {
         if let Some(number) = self.numbers.get(of) {
             return *number;
         }
-        self.flows.push(Flow::default());
-        let number = self.flows.len() - 1;
+        let number = self.flows.len();
+        self.flows.push(Flow {
+            of: of.clone(),
+            out: 0,
+            held: VecDeque::new(),
+        });
         self.numbers.insert(of.clone(), number);
         number
     }
@@ -75,9 +79,10 @@ impl Flows {
         (flow.out == 0 && !flow.held.is_empty()).then_some(number)
     }
 
-    /// Takes what is held of one flow.
-    pub(crate) fn release(&mut self, flow: usize) -> VecDeque<Held> {
-        std::mem::take(&mut self.flows[flow].held)
+    /// Takes what is held of one flow, and says where it goes.
+    pub(crate) fn release(&mut self, flow: usize) -> (TopicPartition, VecDeque<Held>) {
+        let flow = &mut self.flows[flow];
+        (flow.of.clone(), std::mem::take(&mut flow.held))
     }
 
     /// Takes everything that is held.
@@ -123,7 +128,6 @@ mod tests {
                 a,
                 Held {
                     target,
-                    partition: 0,
                     record,
                     ticket,
                 },
@@ -131,12 +135,9 @@ mod tests {
         }
         assert_eq!(flows.answered(ticket(5)), None);
         assert_eq!(flows.answered(ticket(3)), Some(a));
-        let places: Vec<usize> = flows
-            .release(a)
-            .iter()
-            .map(|held| held.ticket.place)
-            .collect();
-        assert_eq!(places, [6, 7]);
+        let (to, held) = flows.release(a);
+        let places: Vec<usize> = held.iter().map(|held| held.ticket.place).collect();
+        assert_eq!((to, places), (TopicPartition::new("t", 0), vec![6, 7]));
         assert!(!flows.is_busy(a));
         assert!(flows.release_all().is_empty());
     }
