@@ -11,7 +11,7 @@ use schemas::topics::Topic;
 use crate::along::{FIRST, LAST};
 use crate::cql::{Cql, together};
 use crate::tables::{Generation, Table, row_key};
-use crate::write::{EventPlace, delivery_place, place_of};
+use crate::write::{EventPlace, delivery_place};
 
 /// Rows of one partition that one request names: ScyllaDB takes a hundred
 /// (`max_clustering_key_restrictions_per_query`).
@@ -168,7 +168,7 @@ impl Reading<'_> {
             Some(at) => Ok(Some(at.clone())),
             None => {
                 let value = found.next().and_then(|(value, _)| value);
-                let place = value.map(|value| place_of(sought.id, &value));
+                let place = value.map(|value| key::place_of(&value, sought.id));
                 Ok(place.transpose()?)
             }
         };

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use domain::time::Timestamp;
-use projections_port::encoding::{Damage, delivery, event, key, state};
+use projections_port::encoding::{delivery, event, key, state};
 use projections_port::{Batch, Cursor, DeliveryChange, DeliveryRow, EventChange, EventRow};
 use schemas::ids::{DeliveryId, EventId};
 use schemas::origin::Run;
@@ -177,28 +177,15 @@ fn event_id_op(kind: Kind, row: &EventRow) -> Op {
 }
 
 fn delivery_id_op(kind: Kind, row: &DeliveryRow) -> Op {
-    let (owner, bucket, key) = delivery_place(row.id);
-    let place = row_key(&row.cursor().of_event());
+    let (owner, bucket, key_of_id) = delivery_place(row.id);
     Op {
         table: Table::Ids,
         kind,
         owner,
         bucket,
-        key,
-        value: [place.as_slice(), row.tenant.as_str().as_bytes()].concat(),
+        key: key_of_id,
+        value: key::place(&row.tenant, &row.cursor()),
     }
-}
-
-/// Where a delivery is, as the value beside its id has it.
-pub(crate) fn place_of(id: DeliveryId, value: &[u8]) -> Result<(TenantId, Cursor), Damage> {
-    /// Bytes of the cursor of an event.
-    const EVENT: usize = 21;
-    let (cursor, tenant) = value.split_at_checked(EVENT).ok_or(Damage::Short)?;
-    let cursor = Cursor {
-        delivery: Some(id),
-        ..key::cursor_behind(cursor, 0)?
-    };
-    Ok((key::tenant_of(tenant)?, cursor))
 }
 
 fn put_event(owned: &mut Owned, turn: &mut Turn, EventChange { was, row }: &EventChange) {

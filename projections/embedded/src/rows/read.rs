@@ -263,23 +263,11 @@ pub(super) fn find(snapshot: &Snapshot<'_>, sought: &Sought) -> Result<Found, Vi
             let Some(place) = snapshot.get(DELIVERY_IDS, sought.id.uuid().as_bytes())? else {
                 return Ok(Found::Nothing);
             };
-            place_of(&place, sought.id)?
+            key::place_of(&place, sought.id)?
         }
     };
     let row = delivery_at(snapshot, &tenant, cursor)?;
     Ok(row.map_or(Found::Nothing, |row| Found::Row(Box::new(row))))
-}
-
-/// Where an id leads.
-fn place_of(place: &Bytes, id: DeliveryId) -> Result<(TenantId, Cursor), Damage> {
-    /// Bytes of the cursor of an event.
-    const EVENT: usize = 21;
-    let (cursor, tenant) = place.split_at_checked(EVENT).ok_or(Damage::Short)?;
-    let cursor = Cursor {
-        delivery: Some(id),
-        ..key::cursor_behind(cursor, 0)?
-    };
-    Ok((key::tenant_of(tenant)?, cursor))
 }
 
 fn delivery_at(

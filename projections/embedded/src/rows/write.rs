@@ -215,8 +215,7 @@ impl Writing<'_> {
         let by_endpoint = key::in_endpoint(&row.endpoint, &cursor);
         let tenant = row.tenant.as_str().as_bytes();
         self.batch.put(BY_ENDPOINT, &by_endpoint, tenant);
-        let mut place = key::with(Vec::with_capacity(64), &cursor.of_event());
-        place.extend_from_slice(tenant);
+        let place = key::place(&row.tenant, &cursor);
         let id = row.id.uuid();
         self.batch.put(DELIVERY_IDS, id.as_bytes(), &place);
     }

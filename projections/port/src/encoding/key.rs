@@ -50,6 +50,23 @@ pub fn event_id(of: &TenantId, id: &EventId) -> Vec<u8> {
     key
 }
 
+/// Where a delivery of `of`'s is, as the value beside its id: the cursor of its event, and the tenant.
+pub fn place(of: &TenantId, cursor: &Cursor) -> Vec<u8> {
+    let mut place = with(Vec::with_capacity(64), &cursor.of_event());
+    place.extend_from_slice(of.as_str().as_bytes());
+    place
+}
+
+/// Where the delivery `id` is, of its [`place`].
+pub fn place_of(place: &[u8], id: DeliveryId) -> Result<(TenantId, Cursor), Damage> {
+    let (event, tenant) = place.split_at_checked(EVENT).ok_or(Damage::Short)?;
+    let cursor = Cursor {
+        delivery: Some(id),
+        ..cursor(event)?
+    };
+    Ok((tenant_of(tenant)?, cursor))
+}
+
 /// `list` with a cursor behind it.
 pub fn with(mut list: Vec<u8>, cursor: &Cursor) -> Vec<u8> {
     let Position {
