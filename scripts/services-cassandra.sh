@@ -37,16 +37,6 @@ POM
     rm -rf "$part"
 }
 
-# A key pair for clients that ask for TLS, and its certificate as they want it.
-cassandra_certificate() {
-    local node=$1
-    keytool -genkeypair -alias cassandra -keyalg EC -groupname secp256r1 -validity 3650 \
-        -dname CN=cassandra -ext SAN=IP:127.0.0.1,DNS:localhost -storetype PKCS12 \
-        -keystore "$node/keys.p12" -storepass "$cassandra_password" >/dev/null 2>&1
-    keytool -exportcert -rfc -alias cassandra -keystore "$node/keys.p12" \
-        -storepass "$cassandra_password" -file "$node/ca.pem" >/dev/null 2>&1
-}
-
 # A folder for this run, with the node's settings.
 cassandra_prepare() {
     local base run
@@ -58,7 +48,7 @@ cassandra_prepare() {
     rm -rf "$state"/cassandra/runs/*/node/{data,commitlog,saved_caches,hints,cdc}
     run=$(mktemp -d "$state/cassandra/runs/$(date +%Y%m%dT%H%M%S).XXXX")
     mkdir -p "$run"/node/{data,commitlog,saved_caches,hints,cdc}
-    cassandra_certificate "$run/node"
+    certificate cassandra "$run/node" "$cassandra_password"
     cat >"$run/node/cassandra.yaml" <<YAML
 cluster_name: postrider-tests
 num_tokens: 1

@@ -48,16 +48,6 @@ POM
     rm -rf "$part"
 }
 
-# A key pair for the secure listener, and its certificate as clients want it.
-kafka_certificate() {
-    local run=$1
-    keytool -genkeypair -alias kafka -keyalg EC -groupname secp256r1 -validity 3650 \
-        -dname CN=kafka -ext SAN=IP:127.0.0.1,DNS:localhost -storetype PKCS12 \
-        -keystore "$run/keys.p12" -storepass "$kafka_password" >/dev/null 2>&1
-    keytool -exportcert -rfc -alias kafka -keystore "$run/keys.p12" \
-        -storepass "$kafka_password" -file "$run/ca.pem" >/dev/null 2>&1
-}
-
 kafka_properties() {
     local run=$1 id=$2 nodes=$3 base=$4 port slot other
     local replicas=1 insync=1 voters='' listeners advertised map
@@ -121,7 +111,7 @@ kafka_prepare() {
     # The logs of earlier runs stay, their data doesn't.
     rm -rf "$state"/kafka/runs/*/node-*/data
     run=$(mktemp -d "$state/kafka/runs/$(date +%Y%m%dT%H%M%S).XXXX")
-    kafka_certificate "$run"
+    certificate kafka "$run" "$kafka_password"
     cluster=$(java -cp "$kafka_jars/*" -Dorg.slf4j.simpleLogger.defaultLogLevel=error \
         kafka.tools.StorageTool random-uuid 2>/dev/null | tail -n 1)
     for ((id = 1; id <= nodes; id++)); do

@@ -1,30 +1,18 @@
 //! The store passes the suites that every adapter passes, on the server that `POSTRIDER_TEST_CQL` names.
 #![allow(clippy::unwrap_used, reason = "a failed case panics")]
 
+mod wall;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use async_trait::async_trait;
-use domain::time::{Clock, Timestamp};
 use parking_lot::Mutex;
 use projections_port::conformance::Fixture;
 use projections_port::{Keys, ViewWriter};
 use projections_scylla::{Config, Store};
 
-#[derive(Debug)]
-struct Wall;
-
-#[allow(
-    clippy::disallowed_methods,
-    reason = "the server that is tried has the machine's time"
-)]
-impl Clock for Wall {
-    fn now(&self) -> Timestamp {
-        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
-        Timestamp::from_millis(i64::try_from(since.as_millis()).unwrap())
-    }
-}
+use crate::wall::Wall;
 
 struct Real {
     config: Config,

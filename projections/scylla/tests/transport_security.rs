@@ -1,31 +1,19 @@
 //! The store behind TLS, on the server that `POSTRIDER_TEST_CQL` names.
 #![allow(clippy::unwrap_used, reason = "a failed case panics")]
 
+mod wall;
+
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
 
-use domain::time::{Clock, Timestamp};
 use projections_port::conformance::samples::{accepted, endpoint, tenant};
 use projections_port::{ViewWriter, Views};
 use projections_scylla::{Config, OpenError, Store, Tls};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
-#[derive(Debug)]
-struct Wall;
-
-#[allow(
-    clippy::disallowed_methods,
-    reason = "the server that is tried has the machine's time"
-)]
-impl Clock for Wall {
-    fn now(&self) -> Timestamp {
-        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
-        Timestamp::from_millis(i64::try_from(since.as_millis()).unwrap())
-    }
-}
+use crate::wall::Wall;
 
 const PASSWORD: &str = "hunter2-is-not-a-password";
 

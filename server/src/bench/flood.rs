@@ -13,7 +13,7 @@ use super::report::Latencies;
 use super::subject::Subject;
 use crate::cli::{BenchArgs, BenchScenario};
 
-/// The event type of what is sent; an endpoint of several has its number behind it.
+/// The event type of what is sent; in a flood each endpoint has its number behind it.
 pub(super) const EVENT_TYPE: &str = "bench.ping";
 
 /// For how long a steady rate is held.

@@ -2,6 +2,8 @@
 
 mod forgetting;
 mod generations;
+#[path = "../../tests/wall/mod.rs"]
+mod wall;
 
 use projections_port::conformance::samples::{
     accepted, advance, change, delivered, delivery, endpoint, tenant,
@@ -9,24 +11,11 @@ use projections_port::conformance::samples::{
 use projections_port::{DeliveryState, First, KeyScope, Keys};
 use schemas::topics::Topic;
 
+use self::wall::Wall;
 use super::*;
 use crate::counting::VERSION;
 use crate::expire::Old;
 use crate::store::Store;
-
-#[derive(Debug)]
-struct Wall;
-
-#[allow(
-    clippy::disallowed_methods,
-    reason = "the server that is tried has the machine's time"
-)]
-impl Clock for Wall {
-    fn now(&self) -> Timestamp {
-        let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-        Timestamp::from_millis(i64::try_from(since.unwrap().as_millis()).unwrap())
-    }
-}
 
 fn config(name: &str) -> Config {
     let node = std::env::var("POSTRIDER_TEST_CQL")
