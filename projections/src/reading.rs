@@ -31,6 +31,8 @@ pub(crate) struct Reading {
     log: Arc<dyn EventLog>,
     leader: Source,
     followers: Vec<Source>,
+    /// Where the leader ended when the followers' buffers had been read: it comes so far before they are folded.
+    needed: Option<u64>,
 }
 
 struct Source {
@@ -93,19 +95,21 @@ impl Reading {
             log: Arc::clone(log),
             leader: Source::open(&**log, partition, leader).await?,
             followers: opened,
+            needed: None,
         })
     }
 
-    /// Waits until there is something to fold. Cancelling it loses nothing.
+    /// Waits until there is something to fold, or nothing more to wait for. Cancelling it loses nothing.
     pub(crate) async fn arrived(&mut self) -> Result<(), ReadError> {
-        loop {
-            if self.has_something() {
-                return Ok(());
-            }
+        if let Some(needed) = self.needed {
+            return self.leader.reach(&*self.log, needed).await;
+        }
+        while !self.has_something() && !self.is_finished() {
             let sources = self.followers.iter_mut().chain([&mut self.leader]);
-            let reads = sources.map(|source| Box::pin(source.fill(WAIT)));
+            let reads = sources.map(|source| Box::pin(source.wait(&*self.log)));
             select_all(reads).await.0?;
         }
+        Ok(())
     }
 
     fn has_something(&self) -> bool {
@@ -113,30 +117,28 @@ impl Reading {
         sources.any(|source| !source.buffer.is_empty())
     }
 
-    /// What there is now, perhaps nothing, and whether there is more.
+    /// What there is now, perhaps nothing, and whether there is more. It waits for nothing but the log's answer where
+    /// the leader ends.
     pub(crate) async fn turn(&mut self) -> Result<(Vec<Taken>, bool), ReadError> {
-        for follower in &mut self.followers {
-            follower.fill(Duration::ZERO).await?;
+        if self.needed.is_none() {
+            for follower in &mut self.followers {
+                follower.fill(Duration::ZERO).await?;
+            }
+            let followed = |source: &Source| !source.buffer.is_empty();
+            if self.followers.iter().any(followed) {
+                let end = self.log.bounds(&self.leader.id).await?.end;
+                self.needed = Some(end.min(self.leader.until));
+            }
         }
-        let followed = self
-            .followers
-            .iter()
-            .any(|source| !source.buffer.is_empty());
-        let mut end = 0;
-        if followed {
-            end = self.log.bounds(&self.leader.id).await?.end;
-        }
-        end = end.min(self.leader.until);
         self.leader.fill(Duration::ZERO).await?;
-        if self.leader.position < end && self.leader.buffer.is_empty() {
-            self.leader.fill(SETTLES).await?;
+        let is_led = self.needed.is_none_or(|needed| self.leader.passed(needed));
+        if !is_led && !self.leader.is_full() {
+            return Ok((Vec::new(), true));
         }
-        // That nothing came is no proof that nothing is there.
-        let came_far_enough = self.leader.position >= end
-            || (self.leader.buffer.is_empty() && self.leader.is_gap(&*self.log, end).await?);
-        let mut more = self.leader.is_full() || (followed && !came_far_enough);
+        let mut more = !is_led || self.leader.is_full();
         let mut taken = vec![self.leader.take()];
-        if came_far_enough {
+        if is_led {
+            self.needed = None;
             more |= self.followers.iter().any(Source::is_full);
             taken.extend(self.followers.iter_mut().map(Source::take));
         }
@@ -146,14 +148,14 @@ impl Reading {
     /// Whether every topic is read up to where it was to stop.
     pub(crate) fn is_finished(&self) -> bool {
         let mut sources = self.followers.iter().chain([&self.leader]);
-        sources.all(|source| source.buffer.is_empty() && source.position >= source.until)
+        sources.all(|source| source.buffer.is_empty() && source.passed(source.until))
     }
 }
 
 impl Source {
     async fn open(log: &dyn EventLog, partition: u32, from: From) -> Result<Self, ReadError> {
         let id = TopicPartition::of(from.topic, partition);
-        let reader = log.reader(&id, from.offset).await?;
+        let reader = log.patient_reader(&id, from.offset).await?;
         Ok(Self {
             topic: from.topic,
             id,
@@ -165,39 +167,60 @@ impl Source {
         })
     }
 
-    /// Reads if there is nothing in the buffer.
+    /// Reads on, up to what a turn takes. Waits for the first record only.
     async fn fill(&mut self, wait: Duration) -> Result<(), ReadError> {
-        if !self.buffer.is_empty() {
-            return Ok(());
-        }
-        if self.position >= self.until {
-            if wait > SETTLES {
-                std::future::pending::<()>().await;
-            }
+        if self.is_full() || self.position >= self.until {
             return Ok(());
         }
         let limit = ReadLimit {
-            records: RECORDS,
-            bytes: BYTES,
+            records: RECORDS - self.buffer.len(),
+            bytes: BYTES - self.bytes(),
             wait,
         };
-        self.buffer = self.reader.next(limit).await?;
+        let read = self.reader.next(limit).await?;
         self.position = self.reader.position().min(self.until);
         let until = self.until;
-        self.buffer.retain(|record| record.offset < until);
+        let wanted = read.into_iter().filter(|record| record.offset < until);
+        self.buffer.extend(wanted);
         Ok(())
     }
 
-    /// Whether nothing is there from the position up to `end`. Each offset is asked for once.
-    async fn is_gap(&mut self, log: &dyn EventLog, end: u64) -> Result<bool, ReadError> {
-        let from = self.gap_to.max(self.position);
-        self.gap_to = gap(log, &self.id, from, end).await?;
-        Ok(self.gap_to >= end)
+    /// Waits for records; at the place where to stop, for ever.
+    async fn wait(&mut self, log: &dyn EventLog) -> Result<(), ReadError> {
+        if self.until == u64::MAX {
+            return self.fill(WAIT).await;
+        }
+        if self.passed(self.until) {
+            std::future::pending::<()>().await;
+        }
+        self.reach(log, self.until).await
+    }
+
+    /// Reads on up to `end`, or to what a turn takes. That nothing comes is no proof that nothing is there.
+    async fn reach(&mut self, log: &dyn EventLog, end: u64) -> Result<(), ReadError> {
+        while !self.is_full() && !self.passed(end) {
+            let before = self.position;
+            self.fill(SETTLES).await?;
+            if self.position == before {
+                let from = self.gap_to.max(self.position);
+                self.gap_to = gap(log, &self.id, from, end).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether nothing is left to read below `end`.
+    const fn passed(&self, end: u64) -> bool {
+        self.position >= end || self.gap_to >= end
     }
 
     /// Whether the last read was cut short by its limits, or may have been.
     fn is_full(&self) -> bool {
-        self.buffer.len() >= RECORDS || self.buffer.iter().map(Record::size).sum::<usize>() >= BYTES
+        self.buffer.len() >= RECORDS || self.bytes() >= BYTES
+    }
+
+    fn bytes(&self) -> usize {
+        self.buffer.iter().map(Record::size).sum()
     }
 
     fn take(&mut self) -> Taken {

@@ -60,7 +60,7 @@ impl Default for Config {
         Self {
             instance: "postrider".to_owned(),
             session: Duration::from_secs(10),
-            pace: Duration::from_millis(25),
+            pace: Duration::from_millis(100),
             retention: None,
             sweep_every: Duration::from_secs(60),
             measure_every: Duration::from_secs(1),

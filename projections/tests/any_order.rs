@@ -354,3 +354,31 @@ async fn a_broker_that_says_nothing_is_not_the_end_of_its_topic() {
     check_truth(&world, &views).await;
     assert_eq!(differences(&world, &views).await, Vec::<String>::new());
 }
+
+/// Partitions whose brokers say nothing hold up nobody else's.
+#[tokio::test(start_paused = true)]
+async fn others_are_folded_while_all_leaders_of_deliveries_say_nothing() {
+    let mut world = World::new(7).await;
+    let silence = Silence::default();
+    world.log = silence.over(&world.log, Topic::Events);
+    let views: Arc<dyn ViewWriter> = Arc::new(MemoryViews::new());
+    let _running = start(&world, &views);
+    for _ in 0..50 {
+        world.step().await;
+    }
+    pass(&world, &views).await;
+    silence.begin();
+    for _ in 0..50 {
+        for _ in 0..10 {
+            world.step().await;
+        }
+        let mut ends = world.ends().await;
+        ends.retain(|(topic, _), _| matches!(topic, Topic::Inbox | Topic::Routed));
+        let soon = Duration::from_millis(200);
+        let passed = tokio::time::timeout(soon, views.passed(&ends)).await;
+        passed.expect("within a fifth of a second").unwrap();
+    }
+    silence.end();
+    pass(&world, &views).await;
+    check_truth(&world, &views).await;
+}

@@ -27,6 +27,7 @@ pub struct KafkaLog {
     cluster: Arc<Cluster>,
     topics: Arc<Topics>,
     pool: Arc<Pool>,
+    patient: Arc<Pool>,
     points: PointReads,
 }
 
@@ -50,14 +51,28 @@ impl KafkaLog {
                 source,
             })?;
         let pool = Arc::new(Pool::streaming(&config));
+        let patient = Arc::new(Pool::patient(&config));
         let points = PointReads::new(&config, Arc::clone(&cluster));
         Ok(Self {
             config,
             cluster,
             topics,
             pool,
+            patient,
             points,
         })
+    }
+
+    async fn reader_of(
+        &self,
+        pool: &Arc<Pool>,
+        partition: &TopicPartition,
+        from: Offset,
+    ) -> Result<Box<dyn Reader>, ReadError> {
+        let (cluster, pool) = (Arc::clone(&self.cluster), Arc::clone(pool));
+        let full_name = self.full_name(partition);
+        let reader = KafkaReader::open(cluster, pool, full_name, partition.clone(), from).await?;
+        Ok(Box::new(reader))
     }
 
     fn full_name(&self, partition: &TopicPartition) -> String {
@@ -100,10 +115,15 @@ impl EventLog for KafkaLog {
         partition: &TopicPartition,
         from: Offset,
     ) -> Result<Box<dyn Reader>, ReadError> {
-        let (cluster, pool) = (Arc::clone(&self.cluster), Arc::clone(&self.pool));
-        let full_name = self.full_name(partition);
-        let reader = KafkaReader::open(cluster, pool, full_name, partition.clone(), from).await?;
-        Ok(Box::new(reader))
+        self.reader_of(&self.pool, partition, from).await
+    }
+
+    async fn patient_reader(
+        &self,
+        partition: &TopicPartition,
+        from: Offset,
+    ) -> Result<Box<dyn Reader>, ReadError> {
+        self.reader_of(&self.patient, partition, from).await
     }
 
     async fn read_at(

@@ -24,10 +24,26 @@ const SERVE_EVERY: Duration = Duration::from_millis(250);
 /// a reader may have to wait for its first fetch: one at a time is under way to each broker.
 const FETCH_WAIT: &str = "100";
 
+/// How long, in ms, a broker holds the answer to a patient fetch back that finds less than half of what it may bring of
+/// one partition.
+const PATIENCE: &str = "25";
+
 /// How long a topic's leaders are asked for before it is read; the consumer finds them later by itself.
 const LEADERS_WITHIN: Duration = Duration::from_secs(2);
 
 type Partition = (String, i32);
+
+/// How much is fetched ahead of each partition: once queues are split the bound holds for each, so the budget is
+/// divided.
+fn queued_kib(config: &Config) -> u64 {
+    let kib = config.read_buffer_bytes / u64::from(config.readers) / 1024;
+    kib.clamp(64, 2_097_151)
+}
+
+/// How many bytes of a partition one fetch may bring.
+fn fetched(config: &Config) -> u64 {
+    (queued_kib(config) * 1024).min(1 << 20)
+}
 
 /// Consumers that hold each partition at most once.
 pub(crate) struct Pool {
@@ -65,16 +81,12 @@ pub(crate) struct Lease {
 impl Pool {
     /// For readers that go on and on.
     pub(crate) fn streaming(config: &Config) -> Self {
-        // Once queues are split the bound holds for each partition, so the budget is divided.
-        let kib = config.read_buffer_bytes / u64::from(config.readers) / 1024;
-        let kib = kib.clamp(64, 2_097_151);
+        let kib = queued_kib(config);
+        let fetched = fetched(config);
         let mut settings = reading(config, "readers");
         settings
             .set("queued.max.messages.kbytes", kib.to_string())
-            .set(
-                "fetch.message.max.bytes",
-                (kib * 1024).min(1 << 20).to_string(),
-            )
+            .set("fetch.message.max.bytes", fetched.to_string())
             .set("fetch.wait.max.ms", FETCH_WAIT)
             // The default leaves a drained queue empty for up to a second.
             .set("fetch.queue.backoff.ms", "1");
@@ -82,6 +94,16 @@ impl Pool {
             settings,
             shards: Mutex::default(),
         }
+    }
+
+    /// For readers that go on and on and may wait: what came within [`PATIENCE`] is fetched at once.
+    pub(crate) fn patient(config: &Config) -> Self {
+        let mut pool = Self::streaming(config);
+        let enough = fetched(config) / 2;
+        pool.settings
+            .set("fetch.min.bytes", enough.to_string())
+            .set("fetch.wait.max.ms", PATIENCE);
+        pool
     }
 
     /// For single records: no more is fetched than the batch that the record is in, and the end of a

@@ -10,6 +10,7 @@ use eventlog_port::{
     AppendError, Appending, NewRecord, TopicPartition, Writer, WriterKind, WriterSpec,
 };
 use parking_lot::RwLock;
+use tokio::time::Instant;
 
 use crate::config::Config;
 use crate::error::{ConnectError, not_made_again};
@@ -24,7 +25,7 @@ const IDLE: Duration = Duration::from_millis(250);
 /// How long it waits before it looks for answers again, once there are none; longer while none come. The driver's own
 /// wait is of no use: below a millisecond it goes round without waiting.
 const PAUSE: Duration = Duration::from_micros(200);
-const LONGEST_PAUSE: Duration = Duration::from_micros(500);
+const LONGEST_PAUSE: Duration = Duration::from_millis(1);
 
 /// Most appends in flight: a slab's numbers must fit a ticket, and memory its purpose.
 const MAX_IN_FLIGHT: u32 = 1_000_000;
@@ -153,7 +154,8 @@ impl KafkaWriter {
             thread.unpark();
         }
         let flow = gate.flows.number(to);
-        if gate.flows.is_busy(flow) {
+        let now = Instant::now();
+        if gate.flows.is_busy(flow, now) {
             let held = Held {
                 target: Arc::clone(target),
                 record: record.clone(),
@@ -164,7 +166,7 @@ impl KafkaWriter {
         }
         match send(&self.producer, to, target, record, ticket) {
             Ok(()) => {
-                gate.flows.handed_over(flow, ticket);
+                gate.flows.handed_over(flow, ticket, now);
                 Handed::Over(Appending::new(waiter))
             }
             Err(error) => {

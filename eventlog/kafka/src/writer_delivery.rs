@@ -15,6 +15,7 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{BorrowedMessage, DeliveryResult, Message};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer, ProducerContext, PurgeConfig};
 use tokio::sync::{Notify, Semaphore};
+use tokio::time::Instant;
 
 use crate::error::{NoOffset, delivery_error, refused};
 use crate::writer_flow::Flows;
@@ -109,20 +110,16 @@ impl Shared {
         }
     }
 
-    /// Hands out the answers collected, and over what was held for the batches that they end.
+    /// Hands out the answers collected, and over what is held and due.
     pub(crate) fn answer(&self) {
         let mut waiting = self.waiting.lock();
-        if waiting.is_empty() {
-            return;
-        }
         // First: a place that was answered may be another's.
         let not_sent = {
             let mut gate = self.gate.lock();
-            let ended = waiting
-                .iter()
-                .filter_map(|(ticket, _)| gate.flows.answered(*ticket));
-            let ended: Vec<usize> = ended.collect();
-            self.hand_over_held(&mut gate, &ended)
+            for (ticket, _) in &*waiting {
+                gate.flows.answered(*ticket);
+            }
+            self.hand_over_held(&mut gate)
         };
         let is_broken = not_sent.iter().any(|(_, error)| self.is_broken_by(error));
         waiting.extend(
@@ -140,6 +137,9 @@ impl Shared {
     /// Answers, and gives back the room that the records took.
     fn hand_out(&self, answers: &mut Vec<(Ticket, Answer)>) {
         let count = answers.len();
+        if count == 0 {
+            return;
+        }
         let kib = answers.iter().map(|(ticket, _)| ticket.kib as usize).sum();
         let answers = answers.drain(..);
         self.completions
@@ -157,17 +157,18 @@ impl Shared {
         self.kind == WriterKind::Prefix || matches!(error, AppendError::Broken)
     }
 
-    /// Hands over what was held behind batches that are answered now. Returns what the driver does not take, and what
-    /// is behind such a one.
-    fn hand_over_held(&self, gate: &mut Gate, ended: &[usize]) -> Vec<(Ticket, AppendError)> {
+    /// Hands over what is held and due. Returns what the driver does not take, and what is behind such a one.
+    fn hand_over_held(&self, gate: &mut Gate) -> Vec<(Ticket, AppendError)> {
         let mut not_sent = Vec::new();
-        if gate.broken || ended.is_empty() {
+        let now = Instant::now();
+        let due = gate.flows.due(now);
+        if gate.broken || due.is_empty() {
             return not_sent;
         }
         let producer = self.producer.get().and_then(Weak::upgrade);
         let mut is_broken = false;
-        for flow in ended {
-            let (to, held) = gate.flows.release(*flow);
+        for flow in due {
+            let (to, held) = gate.flows.release(flow);
             for held in held {
                 let sent = match &producer {
                     Some(producer) if !is_broken => {
@@ -176,7 +177,7 @@ impl Shared {
                     _ => Err(AppendError::Broken),
                 };
                 match sent {
-                    Ok(()) => gate.flows.handed_over(*flow, held.ticket),
+                    Ok(()) => gate.flows.handed_over(flow, held.ticket, now),
                     Err(error) => {
                         is_broken |= self.is_broken_by(&error);
                         not_sent.push((held.ticket, error));
@@ -190,9 +191,6 @@ impl Shared {
     /// Answers what is held: it is not sent any more.
     pub(crate) fn refuse_held(&self, error: &AppendError) {
         let held = self.gate.lock().flows.release_all();
-        if held.is_empty() {
-            return;
-        }
         let refused = held.iter().map(|held| (held.ticket, Err(error.clone())));
         self.hand_out(&mut refused.collect());
     }

@@ -68,6 +68,19 @@ pub trait EventLog: Send + Sync {
         from: Offset,
     ) -> Result<Box<dyn Reader>, ReadError>;
 
+    /// A reader as [`reader`](Self::reader) gives, for who would rather be handed many records at once than each at
+    /// once: one may come some 25 ms later, and costs an engine that is asked for it over a network less.
+    ///
+    /// # Errors
+    /// As for a reader.
+    async fn patient_reader(
+        &self,
+        partition: &TopicPartition,
+        from: Offset,
+    ) -> Result<Box<dyn Reader>, ReadError> {
+        self.reader(partition, from).await
+    }
+
     /// The record at `offset`: `None` in a gap or at and above the end.
     ///
     /// # Errors

@@ -98,6 +98,7 @@ macro_rules! conformance_suite {
                 by_time,
                 limits_and_waiting,
                 readers_do_not_move_one_another,
+                a_patient_reader_reads_the_same,
                 a_cancelled_read_loses_nothing,
                 a_fence_is_read_back,
                 beyond_the_end,

@@ -162,6 +162,24 @@ pub async fn readers_do_not_move_one_another(fixture: &dyn Fixture) {
     );
 }
 
+/// A reader that may be handed records late is handed all of them, and soon.
+pub async fn a_patient_reader_reads_the_same(fixture: &dyn Fixture) {
+    let log = fixture.log().await;
+    let partition = one_partition(fixture, "patient").await;
+    append_numbers(&*log, &partition, 0..200).await;
+    let mut reader = log.patient_reader(&partition, 50).await.unwrap();
+    let mut seen = Vec::new();
+    while seen.len() < 150 {
+        let read = reader.next(LIMIT).await.unwrap();
+        assert!(!read.is_empty(), "only {} came", seen.len());
+        seen.extend(numbers(&read));
+    }
+    assert_eq!(seen, (50..200).collect::<Vec<_>>());
+    assert_eq!(reader.next(QUICK).await.unwrap(), []);
+    append_numbers(&*log, &partition, 200..201).await;
+    assert_eq!(numbers(&reader.next(LIMIT).await.unwrap()), [200]);
+}
+
 /// A read that is dropped while it waits leaves its place.
 pub async fn a_cancelled_read_loses_nothing(fixture: &dyn Fixture) {
     let log = fixture.log().await;
