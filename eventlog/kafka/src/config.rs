@@ -108,6 +108,8 @@ impl Config {
             // The defaults wait up to 10 s after a broker is back.
             .set("reconnect.backoff.ms", "50")
             .set("reconnect.backoff.max.ms", "1000")
+            // Who was told of no broker that it can reach asks the bootstrap servers again; by default after 5 minutes.
+            .set("metadata.recovery.rebootstrap.trigger.ms", "15000")
             .set_log_level(RDKafkaLogLevel::Warning);
         client
     }
