@@ -169,14 +169,19 @@ impl Folding {
         let replaced = views.replaced(self.generation);
         tokio::pin!(replaced);
         loop {
+            // Whatever waits for the log does so outside of the permit: a silent broker holds up its own partitions.
+            let gathered = async {
+                self.reading.arrived().await?;
+                tokio::time::sleep_until(next).await;
+                self.reading.gather().await
+            };
             tokio::select! {
                 biased;
                 () = &mut replaced => return FoldError::Replaced,
-                arrived = self.reading.arrived() => if let Err(error) = arrived {
+                gathered = gathered => if let Err(error) = gathered {
                     return error.into();
                 },
             }
-            tokio::time::sleep_until(next).await;
             next = Instant::now() + pace;
             // Closed never.
             let turn = turns.acquire().await;
@@ -193,6 +198,7 @@ impl Folding {
     pub(crate) async fn finish(&mut self) -> Result<(), FoldError> {
         while !self.reading.is_finished() {
             self.reading.arrived().await?;
+            self.reading.gather().await?;
             self.turn(&|_, _, _| {}).await?;
         }
         Ok(())
@@ -200,7 +206,7 @@ impl Folding {
 
     /// One turn; says whether there is more to read.
     async fn turn(&mut self, wrote: &impl Fn(Topic, u32, u64)) -> Result<bool, FoldError> {
-        let (taken, more) = self.reading.turn().await?;
+        let (taken, more) = self.reading.take();
         if taken.iter().all(|taken| taken.records.is_empty()) {
             return Ok(more);
         }

@@ -24,7 +24,7 @@ const WAIT: Duration = Duration::from_secs(30);
 
 /// On a broker offsets may have a gap up to the end: who waited this long may have read all there is, or asks a broker
 /// that is out of reach.
-const SETTLES: Duration = Duration::from_secs(1);
+const SETTLES: Duration = Duration::from_millis(250);
 
 /// The topics of one partition.
 pub(crate) struct Reading {
@@ -101,9 +101,6 @@ impl Reading {
 
     /// Waits until there is something to fold, or nothing more to wait for. Cancelling it loses nothing.
     pub(crate) async fn arrived(&mut self) -> Result<(), ReadError> {
-        if let Some(needed) = self.needed {
-            return self.leader.reach(&*self.log, needed).await;
-        }
         while !self.has_something() && !self.is_finished() {
             let sources = self.followers.iter_mut().chain([&mut self.leader]);
             let reads = sources.map(|source| Box::pin(source.wait(&*self.log)));
@@ -117,9 +114,9 @@ impl Reading {
         sources.any(|source| !source.buffer.is_empty())
     }
 
-    /// What there is now, perhaps nothing, and whether there is more. It waits for nothing but the log's answer where
-    /// the leader ends.
-    pub(crate) async fn turn(&mut self) -> Result<(Vec<Taken>, bool), ReadError> {
+    /// Reads what there is now, and the leader as far as the others need it, or as a turn takes. Cancelling it loses
+    /// nothing.
+    pub(crate) async fn gather(&mut self) -> Result<(), ReadError> {
         if self.needed.is_none() {
             for follower in &mut self.followers {
                 follower.fill(Duration::ZERO).await?;
@@ -131,18 +128,23 @@ impl Reading {
             }
         }
         self.leader.fill(Duration::ZERO).await?;
-        let is_led = self.needed.is_none_or(|needed| self.leader.passed(needed));
-        if !is_led && !self.leader.is_full() {
-            return Ok((Vec::new(), true));
+        if let Some(needed) = self.needed {
+            self.leader.reach(&*self.log, needed).await?;
         }
-        let mut more = !is_led || self.leader.is_full();
+        Ok(())
+    }
+
+    /// What has been gathered, perhaps nothing, and whether there is more.
+    pub(crate) fn take(&mut self) -> (Vec<Taken>, bool) {
+        let is_led = self.needed.is_none_or(|needed| self.leader.passed(needed));
+        let mut more = self.leader.is_full() || !is_led;
         let mut taken = vec![self.leader.take()];
         if is_led {
             self.needed = None;
             more |= self.followers.iter().any(Source::is_full);
             taken.extend(self.followers.iter_mut().map(Source::take));
         }
-        Ok((taken, more))
+        (taken, more)
     }
 
     /// Whether every topic is read up to where it was to stop.

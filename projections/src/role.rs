@@ -30,7 +30,7 @@ const AGAIN: Duration = Duration::from_millis(500);
 /// How long after a failure that somebody has to mend it is looked whether somebody has.
 const MENDED: Duration = Duration::from_secs(60);
 
-/// How many partitions fold at once: what a turn reads is in memory, and a store has one writer.
+/// How many partitions fold at once: a store has one writer.
 const AT_ONCE: usize = 2;
 
 /// Rows that are forgotten at a time.

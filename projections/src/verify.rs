@@ -128,12 +128,17 @@ pub async fn fill(
     log: &Arc<dyn EventLog>,
     views: &Arc<dyn ViewWriter>,
 ) -> Result<Rebuilt, VerifyError> {
-    let mut ends = BTreeMap::new();
+    let mut topics = Vec::new();
     for info in log.topics().await? {
-        let Ok(topic) = info.spec.name.parse::<Topic>() else {
-            continue;
-        };
-        for partition in 0..info.spec.partitions {
+        if let Ok(topic) = info.spec.name.parse::<Topic>() {
+            topics.push((topic, info.spec.partitions));
+        }
+    }
+    // Those last whose records others name: while all are asked, the log goes on.
+    topics.sort_by_key(|(topic, _)| matches!(topic, Topic::Events | Topic::Inbox));
+    let mut ends = BTreeMap::new();
+    for (topic, partitions) in topics {
+        for partition in 0..partitions {
             let bounds = log.bounds(&TopicPartition::of(topic, partition)).await?;
             ends.insert((topic, partition), bounds.end);
         }

@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use domain::chance::{Chance, Seeded};
 use domain::time::Timestamp;
-use projections::{Config, Deps, rebuild, verify};
+use projections::{Config, Deps, fill, rebuild, verify};
 use projections_embedded::Store;
 use projections_port::memory::MemoryViews;
 use projections_port::{
@@ -339,9 +339,11 @@ async fn a_202_can_be_read_back_soon() {
 async fn a_broker_that_says_nothing_is_not_the_end_of_its_topic() {
     let mut world = World::new(5).await;
     let silence = Silence::default();
-    world.log = silence.over(&world.log, Topic::Events);
     let views: Arc<dyn ViewWriter> = Arc::new(MemoryViews::new());
+    let log = Arc::clone(&world.log);
+    world.log = silence.over(&log, Topic::Events);
     let _running = start(&world, &views);
+    world.log = log;
     for _ in 0..20 {
         silence.begin();
         for _ in 0..10 {
@@ -360,9 +362,11 @@ async fn a_broker_that_says_nothing_is_not_the_end_of_its_topic() {
 async fn others_are_folded_while_all_leaders_of_deliveries_say_nothing() {
     let mut world = World::new(7).await;
     let silence = Silence::default();
-    world.log = silence.over(&world.log, Topic::Events);
     let views: Arc<dyn ViewWriter> = Arc::new(MemoryViews::new());
+    let log = Arc::clone(&world.log);
+    world.log = silence.over(&log, Topic::Events);
     let _running = start(&world, &views);
+    world.log = log;
     for _ in 0..50 {
         world.step().await;
     }
@@ -381,4 +385,31 @@ async fn others_are_folded_while_all_leaders_of_deliveries_say_nothing() {
     silence.end();
     pass(&world, &views).await;
     check_truth(&world, &views).await;
+}
+
+/// Where topics end is asked one after the other: what is named in one must not be missing in another.
+#[tokio::test(start_paused = true)]
+async fn rows_filled_while_the_log_goes_on_are_right() {
+    for seed in 0..20 {
+        let mut world = World::new(seed).await;
+        for _ in 0..50 {
+            world.step().await;
+        }
+        let asked = Silence::default().over(&world.log, Topic::Events);
+        let views: Arc<dyn ViewWriter> = Arc::new(MemoryViews::new());
+        {
+            let filling = fill(&asked, &views);
+            tokio::pin!(filling);
+            loop {
+                tokio::select! {
+                    biased;
+                    filled = &mut filling => break drop(filled.unwrap()),
+                    () = tokio::time::sleep(Duration::from_millis(1)) => world.step().await,
+                }
+            }
+        }
+        let _running = start(&world, &views);
+        pass(&world, &views).await;
+        check_truth(&world, &views).await;
+    }
 }

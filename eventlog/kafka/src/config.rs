@@ -26,8 +26,8 @@ pub struct Config {
     /// On how many brokers a new topic is kept. From 3 on, two of them must have a record before it
     /// counts as durable.
     pub replication: u32,
-    /// How long an append of an ordered writer may take in all, broker outages included, before it
-    /// is answered *unknown*. Must stay well below the time limit of the request that waits for it.
+    /// How long an append of an ordered writer may take, broker outages included, before it is answered *unknown*; one
+    /// that waits for a batch before it takes up to twice that. Must stay well below the time limit of the request that waits for it.
     pub ordered_timeout: Duration,
     /// How long one request to a broker may take, 1 s or more. A connection that is silent for
     /// longer is given up for dead and made anew.

@@ -13,13 +13,13 @@ use tokio::time::Instant;
 use crate::writer_delivery::Ticket;
 use crate::writer_target::Target;
 
-/// From one batch of a partition to the next it takes at least this long for each record of the first, up to
-/// [`PACED`] of them. A request costs both sides more than the records in it do, so where more come than one in this
-/// time, more and more share one; where fewer come, none waits.
+/// From one batch of a partition to the next it takes this long for each record of the first, up to [`PACED`] of them,
+/// or half as long where another partition's is due. A request costs both sides more than the records in it do, so
+/// those share one that come close together; one that comes later than that after the last does not wait.
 const PACE: Duration = Duration::from_millis(5);
 const PACED: u32 = 2;
 
-/// A record that waits for the batch before it.
+/// A record that waits: for the batch before it, or for the pace.
 #[derive(Debug)]
 pub(crate) struct Held {
     pub(crate) target: Arc<Target>,
@@ -86,7 +86,7 @@ impl Flows {
         flow.out > 0 || !flow.held.is_empty() || flow.elapsed(now) < 1.0
     }
 
-    /// Keeps a record until the batch before it is answered.
+    /// Keeps a record until it is due.
     pub(crate) fn hold(&mut self, flow: usize, held: Held) {
         self.flows[flow].held.push_back(held);
     }

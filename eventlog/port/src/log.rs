@@ -68,8 +68,8 @@ pub trait EventLog: Send + Sync {
         from: Offset,
     ) -> Result<Box<dyn Reader>, ReadError>;
 
-    /// A reader as [`reader`](Self::reader) gives, for who would rather be handed many records at once than each at
-    /// once: one may come some 25 ms later, and costs an engine that is asked for it over a network less.
+    /// A reader as [`reader`](Self::reader) gives, for who would rather be handed many records together than each as it
+    /// comes: one may be handed out later by a small part of a second. An engine may answer fewer requests then.
     ///
     /// # Errors
     /// As for a reader.

@@ -1,7 +1,9 @@
-//! A log of which one topic's broker says nothing for a while, as one does whose connection was cut: no error, no record.
+//! A log of which one topic's broker says nothing for a while, as one does whose connection was cut: no error, no record,
+//! no answer. Where a partition ends is always asked over a network.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use eventlog_port::topic::Plan;
@@ -38,10 +40,22 @@ impl Silence {
     }
 }
 
+/// How often it is looked whether it still lasts, and how long a question takes.
+const LOOK: Duration = Duration::from_millis(10);
+
 struct Silent {
     log: Arc<dyn EventLog>,
     topic: String,
     silence: Silence,
+}
+
+impl Silent {
+    /// Returns when the partition's broker answers.
+    async fn answers(&self, partition: &TopicPartition) {
+        while partition.topic() == self.topic && self.silence.lasts() {
+            tokio::time::sleep(LOOK).await;
+        }
+    }
 }
 
 #[async_trait]
@@ -82,10 +96,13 @@ impl EventLog for Silent {
         partition: &TopicPartition,
         offset: Offset,
     ) -> Result<Option<Record>, ReadError> {
+        self.answers(partition).await;
         self.log.read_at(partition, offset).await
     }
 
     async fn bounds(&self, partition: &TopicPartition) -> Result<Bounds, ReadError> {
+        self.answers(partition).await;
+        tokio::time::sleep(LOOK).await;
         self.log.bounds(partition).await
     }
 
@@ -115,7 +132,7 @@ impl Reader for SilentReader {
             if tokio::time::Instant::now() >= until {
                 return Ok(Vec::new());
             }
-            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+            tokio::time::sleep(LOOK).await;
         }
         self.reader.next(limit).await
     }

@@ -162,7 +162,7 @@ pub async fn readers_do_not_move_one_another(fixture: &dyn Fixture) {
     );
 }
 
-/// A reader that may be handed records late is handed all of them, and soon.
+/// A reader that may be handed records late is handed all of them.
 pub async fn a_patient_reader_reads_the_same(fixture: &dyn Fixture) {
     let log = fixture.log().await;
     let partition = one_partition(fixture, "patient").await;
