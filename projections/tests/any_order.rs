@@ -15,6 +15,7 @@ use std::time::Duration;
 
 use domain::chance::{Chance, Seeded};
 use domain::time::Timestamp;
+use eventlog_port::EventLog;
 use projections::{Config, Deps, fill, rebuild, verify};
 use projections_embedded::Store;
 use projections_port::memory::MemoryViews;
@@ -33,8 +34,13 @@ use world::World;
 
 /// Projections in a task: dropped, they are a process that was killed.
 fn start(world: &World, views: &Arc<dyn ViewWriter>) -> JoinSet<()> {
+    start_on(Arc::clone(&world.log), world, views)
+}
+
+/// The role, with `log` between it and the world's.
+fn start_on(log: Arc<dyn EventLog>, world: &World, views: &Arc<dyn ViewWriter>) -> JoinSet<()> {
     let deps = Deps {
-        log: Arc::clone(&world.log),
+        log,
         views: Arc::clone(views),
         clock: world.clock(),
         registry: &mut Registry::default(),
@@ -340,10 +346,7 @@ async fn a_broker_that_says_nothing_is_not_the_end_of_its_topic() {
     let mut world = World::new(5).await;
     let silence = Silence::default();
     let views: Arc<dyn ViewWriter> = Arc::new(MemoryViews::new());
-    let log = Arc::clone(&world.log);
-    world.log = silence.over(&log, Topic::Events);
-    let _running = start(&world, &views);
-    world.log = log;
+    let _running = start_on(silence.over(&world.log, Topic::Events), &world, &views);
     for _ in 0..20 {
         silence.begin();
         for _ in 0..10 {
@@ -363,10 +366,7 @@ async fn others_are_folded_while_all_leaders_of_deliveries_say_nothing() {
     let mut world = World::new(7).await;
     let silence = Silence::default();
     let views: Arc<dyn ViewWriter> = Arc::new(MemoryViews::new());
-    let log = Arc::clone(&world.log);
-    world.log = silence.over(&log, Topic::Events);
-    let _running = start(&world, &views);
-    world.log = log;
+    let _running = start_on(silence.over(&world.log, Topic::Events), &world, &views);
     for _ in 0..50 {
         world.step().await;
     }

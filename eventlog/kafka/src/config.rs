@@ -27,7 +27,8 @@ pub struct Config {
     /// counts as durable.
     pub replication: u32,
     /// How long an append of an ordered writer may take, broker outages included, before it is answered *unknown*; one
-    /// that waits for a batch before it takes up to twice that. Must stay well below the time limit of the request that waits for it.
+    /// that waits for the batch before it takes up to twice that. Must stay well below the time limit of the request
+    /// that waits for it.
     pub ordered_timeout: Duration,
     /// How long one request to a broker may take, 1 s or more. A connection that is silent for
     /// longer is given up for dead and made anew.

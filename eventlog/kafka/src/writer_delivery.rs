@@ -114,19 +114,14 @@ impl Shared {
     pub(crate) fn answer(&self) {
         let mut waiting = self.waiting.lock();
         // First: a place that was answered may be another's.
-        let not_sent = {
+        let (not_sent, is_broken) = {
             let mut gate = self.gate.lock();
             for (ticket, _) in &*waiting {
                 gate.flows.answered(*ticket);
             }
             self.hand_over_held(&mut gate)
         };
-        let is_broken = not_sent.iter().any(|(_, error)| self.is_broken_by(error));
-        waiting.extend(
-            not_sent
-                .into_iter()
-                .map(|(ticket, error)| (ticket, Err(error))),
-        );
+        waiting.extend(not_sent);
         self.hand_out(&mut waiting);
         drop(waiting);
         if is_broken {
@@ -152,21 +147,16 @@ impl Shared {
         self.answered.fetch_add(count, Ordering::Relaxed);
     }
 
-    /// Whether a record that the driver did not take ends the writer: a prefix writer leaves no gap.
-    fn is_broken_by(&self, error: &AppendError) -> bool {
-        self.kind == WriterKind::Prefix || matches!(error, AppendError::Broken)
-    }
-
-    /// Hands over what is held and due. Returns what the driver does not take, and what is behind such a one.
-    fn hand_over_held(&self, gate: &mut Gate) -> Vec<(Ticket, AppendError)> {
-        let mut not_sent = Vec::new();
+    /// Hands over what is held and due. Returns the answers of what the driver does not take and of what is behind such
+    /// a one, and whether that ends the writer.
+    fn hand_over_held(&self, gate: &mut Gate) -> (Vec<(Ticket, Answer)>, bool) {
+        let (mut not_sent, mut is_broken) = (Vec::new(), false);
         let now = Instant::now();
         let due = gate.flows.due(now);
         if gate.broken || due.is_empty() {
-            return not_sent;
+            return (not_sent, is_broken);
         }
         let producer = self.producer.get().and_then(Weak::upgrade);
-        let mut is_broken = false;
         for flow in due {
             let (to, held) = gate.flows.release(flow);
             for held in held {
@@ -179,13 +169,15 @@ impl Shared {
                 match sent {
                     Ok(()) => gate.flows.handed_over(flow, held.ticket, now),
                     Err(error) => {
-                        is_broken |= self.is_broken_by(&error);
-                        not_sent.push((held.ticket, error));
+                        // A prefix writer leaves no gap.
+                        is_broken |=
+                            self.kind == WriterKind::Prefix || matches!(error, AppendError::Broken);
+                        not_sent.push((held.ticket, Err(error)));
                     }
                 }
             }
         }
-        not_sent
+        (not_sent, is_broken)
     }
 
     /// Answers what is held: it is not sent any more.
