@@ -105,7 +105,7 @@ pub async fn start(
 ) -> anyhow::Result<Receiver> {
     let answering: Answering = Arc::new(move |got| {
         let status = manner.status(got.header("x-webhook-id"), got.header("webhook-attempt"));
-        let pid = senders.pid(got.from);
+        let pid = senders.pid((got.from, got.to));
         if let Err(error) = journal.write(&Line::Arrived(pid, arrival(got, status))) {
             // What could not be written down is not answered.
             eprintln!("a receiver can't write: {error:#}");

@@ -17,6 +17,8 @@ pub struct Got {
     pub at: Instant,
     /// Who sent it.
     pub from: SocketAddr,
+    /// Where it was received.
+    pub to: SocketAddr,
     /// The request line.
     pub line: String,
     /// The headers, names in lower case.
@@ -71,6 +73,7 @@ pub(super) async fn read(
     Ok(Some(Got {
         at: Instant::now(),
         from: stream.peer_addr()?,
+        to: stream.local_addr()?,
         line,
         headers,
         body,
