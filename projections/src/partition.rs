@@ -9,7 +9,7 @@ use projections_port::{Batch, Progress, ViewError, ViewWriter};
 use schemas::topics::Topic;
 use tokio::time::Instant;
 
-use crate::fold::acceptances::Acceptances;
+use crate::fold::acceptances::{self, Acceptances, Accepted};
 use crate::fold::deliveries::{Deliveries, Found};
 use crate::fold::{Taken, TooNew};
 use crate::reading::{From, Reading};
@@ -109,6 +109,13 @@ enum Fold {
     Acceptances(Acceptances),
 }
 
+/// What the log says of a turn.
+enum Turn {
+    Deliveries(Vec<Taken>),
+    /// With the records that it was missing, by offset.
+    Acceptances(acceptances::Turn, Vec<(u64, Accepted)>),
+}
+
 impl Folding {
     /// Goes on where the rows are; with `until`, up to there and no further.
     pub(crate) async fn begin(
@@ -170,27 +177,30 @@ impl Folding {
         tokio::pin!(replaced);
         loop {
             // Whatever waits for the log does so outside of the permit: a silent broker holds up its own partitions.
-            let gathered = async {
+            let read = async {
                 self.reading.arrived().await?;
                 tokio::time::sleep_until(next).await;
-                self.reading.gather().await
+                self.read().await
             };
-            tokio::select! {
+            let (turn, more) = tokio::select! {
                 biased;
                 () = &mut replaced => return FoldError::Replaced,
-                gathered = gathered => if let Err(error) = gathered {
-                    return error.into();
+                read = read => match read {
+                    Ok(read) => read,
+                    Err(error) => return error,
                 },
-            }
+            };
             next = Instant::now() + pace;
-            // Closed never.
-            let turn = turns.acquire().await;
-            match self.turn(&wrote).await {
-                Ok(true) => next = Instant::now(),
-                Ok(false) => {}
-                Err(error) => return error,
+            if let Some(turn) = turn {
+                // Closed never.
+                let _permit = turns.acquire().await;
+                if let Err(error) = self.fold(turn, &wrote).await {
+                    return error;
+                }
             }
-            drop(turn);
+            if more {
+                next = Instant::now();
+            }
         }
     }
 
@@ -198,24 +208,44 @@ impl Folding {
     pub(crate) async fn finish(&mut self) -> Result<(), FoldError> {
         while !self.reading.is_finished() {
             self.reading.arrived().await?;
-            self.reading.gather().await?;
-            self.turn(&|_, _, _| {}).await?;
+            let (turn, _) = self.read().await?;
+            if let Some(turn) = turn {
+                self.fold(turn, &|_, _, _| {}).await?;
+            }
         }
         Ok(())
     }
 
-    /// One turn; says whether there is more to read.
-    async fn turn(&mut self, wrote: &impl Fn(Topic, u32, u64)) -> Result<bool, FoldError> {
+    /// All of a turn that the log has; says as well whether there is more to read.
+    async fn read(&mut self) -> Result<(Option<Turn>, bool), FoldError> {
+        self.reading.gather().await?;
         let (taken, more) = self.reading.take();
         if taken.iter().all(|taken| taken.records.is_empty()) {
-            return Ok(more);
+            return Ok((None, more));
         }
-        let batch = match &mut self.fold {
-            Fold::Deliveries(fold) => deliveries(fold, taken, &*self.views).await?,
+        let turn = match &mut self.fold {
+            Fold::Deliveries(_) => Turn::Deliveries(taken),
             Fold::Acceptances(fold) => {
                 let (_, partition) = self.claimed.leader();
-                acceptances(fold, taken, partition, &*self.log).await?
+                let turn = fold.read(taken)?;
+                let found = looked_up(fold, &turn, partition, &*self.log).await?;
+                Turn::Acceptances(turn, found)
             }
+        };
+        Ok((Some(turn), more))
+    }
+
+    async fn fold(
+        &mut self,
+        turn: Turn,
+        wrote: &impl Fn(Topic, u32, u64),
+    ) -> Result<(), FoldError> {
+        let batch = match (&mut self.fold, turn) {
+            (Fold::Deliveries(fold), Turn::Deliveries(taken)) => {
+                deliveries(fold, taken, &*self.views).await?
+            }
+            (Fold::Acceptances(fold), Turn::Acceptances(turn, found)) => fold.fold(turn, found),
+            _ => unreachable!("a turn of another fold"),
         };
         let advances = batch.progress.clone();
         let batch = Batch {
@@ -226,7 +256,7 @@ impl Folding {
         for advance in advances {
             wrote(advance.topic, advance.partition, advance.to.offset);
         }
-        Ok(more)
+        Ok(())
     }
 }
 
@@ -268,13 +298,13 @@ pub(crate) async fn deliveries(
     Ok(fold.fold(turn, found))
 }
 
-async fn acceptances(
+/// The records of `inbox` that decisions of a turn are about and that are not held.
+async fn looked_up(
     fold: &mut Acceptances,
-    taken: Vec<Taken>,
+    turn: &acceptances::Turn,
     partition: u32,
     log: &dyn EventLog,
-) -> Result<Batch, FoldError> {
-    let turn = fold.read(taken)?;
+) -> Result<Vec<(u64, Accepted)>, FoldError> {
     let inbox = TopicPartition::of(Topic::Inbox, partition);
     let mut found = Vec::new();
     for offset in &turn.missing {
@@ -289,5 +319,5 @@ async fn acceptances(
             found.extend(accepted.map(|accepted| (*offset, accepted)));
         }
     }
-    Ok(fold.fold(turn, found))
+    Ok(found)
 }

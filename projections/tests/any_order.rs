@@ -387,6 +387,48 @@ async fn others_are_folded_while_all_leaders_of_deliveries_say_nothing() {
     check_truth(&world, &views).await;
 }
 
+/// What was accepted before a takeover is looked up again for the decisions about it.
+#[tokio::test(start_paused = true)]
+async fn others_are_folded_while_nothing_is_heard_of_what_was_accepted_before() {
+    let mut world = World::new(5).await;
+    let silence = Silence::default();
+    let views: Arc<dyn ViewWriter> = Arc::new(MemoryViews::new());
+    let running = start(&world, &views);
+    for _ in 0..100 {
+        world.step().await;
+    }
+    pass(&world, &views).await;
+    end(Some(running)).await;
+    for _ in 0..200 {
+        world.step().await;
+    }
+    silence.begin();
+    let _running = start_on(
+        silence.over_points(&world.log, Topic::Inbox),
+        &world,
+        &views,
+    );
+    for _ in 0..20 {
+        for _ in 0..10 {
+            world.step().await;
+        }
+        let mut ends = world.ends().await;
+        ends.retain(|(topic, _), _| !matches!(topic, Topic::Inbox | Topic::Routed));
+        let soon = Duration::from_secs(1);
+        let passed = tokio::time::timeout(soon, views.passed(&ends)).await;
+        passed.expect("within a second").unwrap();
+    }
+    let (ends, folded) = (world.ends().await, views.progress().await.unwrap());
+    for partition in 0..world::INBOXES {
+        let at = (Topic::Routed, partition);
+        let offset = folded.get(&at).map_or(0, |progress| progress.offset);
+        assert!(offset < ends[&at], "{partition} looked nothing up");
+    }
+    silence.end();
+    pass(&world, &views).await;
+    check_truth(&world, &views).await;
+}
+
 /// Where topics end is asked one after the other: what is named in one must not be missing in another.
 #[tokio::test(start_paused = true)]
 async fn rows_filled_while_the_log_goes_on_are_right() {

@@ -23,6 +23,17 @@ impl Silence {
         Arc::new(Silent {
             log: Arc::clone(log),
             topic: topic.to_string(),
+            points_only: false,
+            silence: self.clone(),
+        })
+    }
+
+    /// `log`, of whose `topic` nobody reads a single record while this lasts; all else goes on.
+    pub fn over_points(&self, log: &Arc<dyn EventLog>, topic: Topic) -> Arc<dyn EventLog> {
+        Arc::new(Silent {
+            log: Arc::clone(log),
+            topic: topic.to_string(),
+            points_only: true,
             silence: self.clone(),
         })
     }
@@ -46,6 +57,7 @@ const LOOK: Duration = Duration::from_millis(10);
 struct Silent {
     log: Arc<dyn EventLog>,
     topic: String,
+    points_only: bool,
     silence: Silence,
 }
 
@@ -82,7 +94,7 @@ impl EventLog for Silent {
         from: Offset,
     ) -> Result<Box<dyn Reader>, ReadError> {
         let reader = self.log.reader(partition, from).await?;
-        if partition.topic() != self.topic {
+        if partition.topic() != self.topic || self.points_only {
             return Ok(reader);
         }
         Ok(Box::new(SilentReader {
@@ -101,7 +113,9 @@ impl EventLog for Silent {
     }
 
     async fn bounds(&self, partition: &TopicPartition) -> Result<Bounds, ReadError> {
-        self.answers(partition).await;
+        if !self.points_only {
+            self.answers(partition).await;
+        }
         tokio::time::sleep(LOOK).await;
         self.log.bounds(partition).await
     }
