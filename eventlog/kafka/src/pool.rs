@@ -81,9 +81,13 @@ pub(crate) struct Lease {
 impl Pool {
     /// For readers that go on and on.
     pub(crate) fn streaming(config: &Config) -> Self {
+        Self::going_on(config, "readers")
+    }
+
+    fn going_on(config: &Config, name: &str) -> Self {
         let kib = queued_kib(config);
         let fetched = fetched(config);
-        let mut settings = reading(config, "readers");
+        let mut settings = reading(config, name);
         settings
             .set("queued.max.messages.kbytes", kib.to_string())
             .set("fetch.message.max.bytes", fetched.to_string())
@@ -98,7 +102,7 @@ impl Pool {
 
     /// For readers that go on and on and may wait: what came within [`PATIENCE`] is fetched at once.
     pub(crate) fn patient(config: &Config) -> Self {
-        let mut pool = Self::streaming(config);
+        let mut pool = Self::going_on(config, "patient-readers");
         let enough = fetched(config) / 2;
         pool.settings
             .set("fetch.min.bytes", enough.to_string())
