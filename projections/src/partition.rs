@@ -216,7 +216,8 @@ impl Folding {
         Ok(())
     }
 
-    /// All of a turn that the log has; says as well whether there is more to read.
+    /// All of a turn that the log has; says as well whether there is more to read. Whoever drops it midway, or has an
+    /// error of it, loses what it took, and begins again where the rows are.
     async fn read(&mut self) -> Result<(Option<Turn>, bool), FoldError> {
         self.reading.gather().await?;
         let (taken, more) = self.reading.take();
@@ -235,6 +236,7 @@ impl Folding {
         Ok((Some(turn), more))
     }
 
+    /// Folds a turn, and writes what came of it.
     async fn fold(
         &mut self,
         turn: Turn,
