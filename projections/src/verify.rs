@@ -224,7 +224,7 @@ fn count(sums: &mut Ledger, row: Option<&Row>) {
 fn summed(sums: &Ledger, view: Option<&Row>, log: Option<Row>) -> Option<Row> {
     match view.or(log.as_ref()) {
         Some(Row::Accounting(tenant, endpoint, _)) => {
-            let counts = sums.accounting(tenant, Some(endpoint));
+            let counts = sums.accounting(tenant, endpoint);
             Some(Row::Accounting(tenant.clone(), *endpoint, counts))
         }
         Some(Row::Undelivered(tenant, _)) => {

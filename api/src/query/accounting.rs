@@ -6,10 +6,9 @@ use std::sync::Arc;
 use axum::extract::{RawQuery, State};
 use axum::response::{IntoResponse, Response};
 use problem::Problem;
-use projections_port::{Accounting, Undelivered, ViewError};
+use projections_port::{Accounting, Figures, Undelivered, ViewError};
 use schemas::control::EndpointState;
 use schemas::ids::EndpointId;
-use schemas::text::TenantId;
 use schemas::topics::Topic;
 use serde::Serialize;
 
@@ -96,13 +95,6 @@ struct ShownAccounting {
     is_exact: bool,
 }
 
-/// What one look gives.
-struct Figures {
-    all: Accounting,
-    undelivered: Undelivered,
-    endpoints: Vec<OfEndpoint>,
-}
-
 /// Where all deliveries stand, in all and by endpoint, and as of which offsets.
 pub(crate) async fn accounting(
     State(shared): State<Arc<Shared>>,
@@ -123,18 +115,24 @@ pub(crate) async fn accounting(
     let of_views = |error: ViewError| failures::of_views(&error);
     let mut before = as_of(&shared).await.map_err(of_views)?;
     for tries_left in (0..ACCOUNTING_TRIES).rev() {
-        let figures = figures(&shared, tenant, &ids).await.map_err(of_views)?;
+        let figures = shared.views.figures(tenant, &ids).await.map_err(of_views)?;
         let after = as_of(&shared).await.map_err(of_views)?;
         let is_exact = before == after;
         if is_exact || tries_left == 0 {
-            return Ok(answer(figures, before, is_exact, left_out));
+            return Ok(answer(&ids, figures, before, is_exact, left_out));
         }
         before = after;
     }
     Err(failures::log_unavailable("the accounting was never read"))
 }
 
-fn answer(figures: Figures, offsets: Offsets, is_exact: bool, left_out: usize) -> Response {
+fn answer(
+    ids: &[EndpointId],
+    figures: Figures,
+    offsets: Offsets,
+    is_exact: bool,
+    left_out: usize,
+) -> Response {
     let as_of = offsets
         .into_iter()
         .map(|((topic, partition), offset)| AsOf {
@@ -142,10 +140,15 @@ fn answer(figures: Figures, offsets: Offsets, is_exact: bool, left_out: usize) -
             partition,
             offset,
         });
+    let of_endpoint = |(id, counts): (&EndpointId, Accounting)| OfEndpoint {
+        endpoint_id: *id,
+        deliveries: Totals::of(counts),
+    };
+    let endpoints = ids.iter().zip(figures.endpoints).map(of_endpoint);
     Json(ShownAccounting {
-        deliveries: Totals::of(figures.all),
+        deliveries: Totals::of(figures.deliveries),
         events: ShownUndelivered::of(figures.undelivered),
-        endpoints: figures.endpoints,
+        endpoints: endpoints.collect(),
         endpoints_left_out: (left_out > 0).then_some(left_out),
         as_of: as_of.collect(),
         is_exact,
@@ -161,26 +164,6 @@ async fn as_of(shared: &Shared) -> Result<Offsets, ViewError> {
     Ok(offsets
         .map(|(key, progress)| (key, progress.offset))
         .collect())
-}
-
-async fn figures(
-    shared: &Shared,
-    tenant: &TenantId,
-    ids: &[EndpointId],
-) -> Result<Figures, ViewError> {
-    let mut endpoints = Vec::new();
-    for id in ids {
-        let accounting = shared.views.accounting(tenant, Some(id)).await?;
-        endpoints.push(OfEndpoint {
-            endpoint_id: *id,
-            deliveries: Totals::of(accounting),
-        });
-    }
-    Ok(Figures {
-        all: shared.views.accounting(tenant, None).await?,
-        undelivered: shared.views.undelivered(tenant).await?,
-        endpoints,
-    })
 }
 
 #[derive(Default, Serialize)]
@@ -206,7 +189,7 @@ pub(crate) async fn stats(
 ) -> Result<Response, Problem> {
     Params::of(query.as_deref(), &[]).finish()?;
     let tenant = &asking.caller.tenant;
-    let figures = figures(&shared, tenant, &[]).await;
+    let figures = shared.views.figures(tenant, &[]).await;
     let figures = figures.map_err(|error| failures::of_views(&error))?;
     let mut endpoints = Endpoints::default();
     shared.control.read(|state| {
@@ -219,7 +202,7 @@ pub(crate) async fn stats(
         }
     });
     Ok(Json(ShownStats {
-        deliveries: Totals::of(figures.all),
+        deliveries: Totals::of(figures.deliveries),
         events: ShownUndelivered::of(figures.undelivered),
         endpoints,
     })

@@ -81,14 +81,15 @@ pub(crate) async fn endpoint_stats(
     let of_views = |error| failures::of_views(&error);
     let day = shared.views.minutes(&id, now.saturating_sub(DAY)).await;
     let day = day.map_err(of_views)?;
-    let totals = shared.views.accounting(tenant, Some(&id)).await;
+    let figures = shared.views.figures(tenant, &[id]).await;
+    let deliveries = figures.map_err(of_views)?.endpoints;
     let row = shared.views.endpoint(&id).await.map_err(of_views)?;
     let row = row.unwrap_or_default();
     let hour = attempts(day.range(now.saturating_sub(HOUR)..).map(|(_, row)| row));
     let failures = consecutive_failures(&day);
     Ok(Json(ShownStats {
         endpoint_id: id,
-        deliveries: Totals::of(totals.map_err(of_views)?),
+        deliveries: Totals::of(deliveries.first().copied().unwrap_or_default()),
         attempts_1h: hour,
         attempts_24h: attempts(day.values()),
         health: health(hour, failures),

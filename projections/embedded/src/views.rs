@@ -6,8 +6,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use domain::time::Timestamp;
 use projections_port::{
-    Accounting, Batch, DeliveryRow, EndpointRow, EventRow, MinuteRow, Page, PageRequest, Progress,
-    Row, RowKey, Selection, Sought, Undelivered, ViewError, ViewWriter, Views,
+    Accounting, Batch, DeliveryRow, EndpointRow, EventRow, Figures, MinuteRow, Page, PageRequest,
+    Progress, Row, RowKey, Selection, Sought, Undelivered, ViewError, ViewWriter, Views,
 };
 use schemas::ids::{DeliveryId, EndpointId, EventId};
 use schemas::text::TenantId;
@@ -89,16 +89,12 @@ impl Views for EmbeddedViews {
         self.0.endpoint(endpoint)
     }
 
-    async fn accounting(
+    async fn figures(
         &self,
         tenant: &TenantId,
-        endpoint: Option<&EndpointId>,
-    ) -> Result<Accounting, ViewError> {
-        Ok(self.0.accounting(tenant, endpoint))
-    }
-
-    async fn undelivered(&self, tenant: &TenantId) -> Result<Undelivered, ViewError> {
-        Ok(self.0.undelivered(tenant))
+        endpoints: &[EndpointId],
+    ) -> Result<Figures, ViewError> {
+        Ok(self.0.figures(tenant, endpoints))
     }
 
     async fn progress(&self) -> Result<BTreeMap<(Topic, u32), Progress>, ViewError> {

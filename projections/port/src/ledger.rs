@@ -7,7 +7,7 @@ use schemas::ids::EndpointId;
 use schemas::text::TenantId;
 
 use crate::row::{Accounting, DeliveryState, Ending};
-use crate::views::Undelivered;
+use crate::views::{Figures, Undelivered};
 
 /// Counts by tenant and endpoint, and which of them moved since they were last taken.
 #[derive(Clone, Debug, Default)]
@@ -21,10 +21,7 @@ pub struct Ledger {
 impl Ledger {
     /// Takes counts as they were stored.
     pub fn load(&mut self, tenant: TenantId, endpoint: EndpointId, counts: Accounting) {
-        for (state, count) in STATES.iter().zip(by_state(&counts)) {
-            *slot(&mut self.total.0, *state) += count;
-        }
-        self.total.0.deliveries += counts.deliveries;
+        add(&mut self.total.0, &counts);
         self.deliveries.insert((tenant, endpoint), counts);
     }
 
@@ -82,21 +79,26 @@ impl Ledger {
         std::mem::take(&mut self.moved)
     }
 
-    /// Where `tenant`'s deliveries stand, in all or at one endpoint.
+    /// Where all that is `tenant`'s stands, and its deliveries to each of `endpoints`.
     #[must_use]
-    pub fn accounting(&self, tenant: &TenantId, endpoint: Option<&EndpointId>) -> Accounting {
-        if let Some(endpoint) = endpoint {
-            let key = (tenant.clone(), *endpoint);
-            return self.deliveries.get(&key).copied().unwrap_or_default();
-        }
-        let mut sum = Accounting::default();
+    pub fn figures(&self, tenant: &TenantId, endpoints: &[EndpointId]) -> Figures {
+        let mut deliveries = Accounting::default();
         for (_, counts) in self.of_deliveries().filter(|(key, _)| key.0 == *tenant) {
-            for (state, count) in STATES.iter().zip(by_state(counts)) {
-                *slot(&mut sum, *state) += count;
-            }
-            sum.deliveries += counts.deliveries;
+            add(&mut deliveries, counts);
         }
-        sum
+        let at = |endpoint| self.accounting(tenant, endpoint);
+        Figures {
+            deliveries,
+            endpoints: endpoints.iter().map(at).collect(),
+            undelivered: self.undelivered(tenant),
+        }
+    }
+
+    /// Where `tenant`'s deliveries to `endpoint` stand.
+    #[must_use]
+    pub fn accounting(&self, tenant: &TenantId, endpoint: &EndpointId) -> Accounting {
+        let key = (tenant.clone(), *endpoint);
+        self.deliveries.get(&key).copied().unwrap_or_default()
     }
 
     /// How many of `tenant`'s events went nowhere.
@@ -172,6 +174,13 @@ const fn slot(counts: &mut Accounting, state: DeliveryState) -> &mut u64 {
         DeliveryState::Discarded => &mut counts.discarded,
         DeliveryState::Cancelled => &mut counts.cancelled,
     }
+}
+
+fn add(sum: &mut Accounting, counts: &Accounting) {
+    for (state, count) in STATES.iter().zip(by_state(counts)) {
+        *slot(sum, *state) += count;
+    }
+    sum.deliveries += counts.deliveries;
 }
 
 const fn less(count: &mut u64) {

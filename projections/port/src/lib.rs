@@ -31,6 +31,6 @@ pub use row::{
     Accounting, AttemptRow, DeliveryRow, DeliveryState, Ending, EndpointRow, EventRow, MinuteRow,
 };
 pub use views::{
-    Advance, Batch, DeliveryChange, EventChange, Progress, Selection, Sought, Undelivered,
+    Advance, Batch, DeliveryChange, EventChange, Figures, Progress, Selection, Sought, Undelivered,
     ViewError, ViewWriter, Views,
 };

@@ -150,21 +150,15 @@ pub trait Views: Send + Sync {
     /// When the store can't be read.
     async fn endpoint(&self, endpoint: &EndpointId) -> Result<Option<EndpointRow>, ViewError>;
 
-    /// Where `tenant`'s deliveries stand, in all or at one endpoint.
+    /// Where all that is `tenant`'s stands, and its deliveries to each of `endpoints`.
     ///
     /// # Errors
     /// When the store can't be read.
-    async fn accounting(
+    async fn figures(
         &self,
         tenant: &TenantId,
-        endpoint: Option<&EndpointId>,
-    ) -> Result<Accounting, ViewError>;
-
-    /// How many of `tenant`'s events ended without a delivery: no route, duplicate, conflict.
-    ///
-    /// # Errors
-    /// When the store can't be read.
-    async fn undelivered(&self, tenant: &TenantId) -> Result<Undelivered, ViewError>;
+        endpoints: &[EndpointId],
+    ) -> Result<Figures, ViewError>;
 
     /// How far the log is folded, of every partition that was.
     ///
@@ -189,6 +183,17 @@ pub struct Undelivered {
     pub duplicate: u64,
     /// The key of an earlier one, with another payload.
     pub conflict: u64,
+}
+
+/// Where all that is a tenant's stands, at one moment.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Figures {
+    /// Its deliveries, to whichever endpoint.
+    pub deliveries: Accounting,
+    /// Those to each endpoint that was asked for, in the order they were asked for in.
+    pub endpoints: Vec<Accounting>,
+    /// Its events that ended without a delivery.
+    pub undelivered: Undelivered,
 }
 
 /// What one turn of folding changed. Rows are whole, as they are after it.

@@ -272,7 +272,7 @@ impl Owned {
             rows.push(match endpoint {
                 Some(endpoint) => (
                     state::accounting_key(&tenant, &endpoint),
-                    state::encode_accounting(&ledger.accounting(&tenant, Some(&endpoint))),
+                    state::encode_accounting(&ledger.accounting(&tenant, &endpoint)),
                 ),
                 None => (
                     state::undelivered_key(&tenant),
@@ -412,7 +412,7 @@ impl Counts {
                 Some(&state::ACCOUNTING) => {
                     let (tenant, endpoint) = state::accounting_of_key(key)?;
                     let mut counts = state::decode_accounting(value)?;
-                    let known = self.ledger.accounting(&tenant, Some(&endpoint));
+                    let known = self.ledger.accounting(&tenant, &endpoint);
                     counts.deliveries += known.deliveries;
                     counts.pending += known.pending;
                     counts.retrying += known.retrying;

@@ -15,8 +15,8 @@ use projections_port::ledger::Ledger;
 use projections_port::row::minute_of;
 use projections_port::walk::Walk;
 use projections_port::{
-    Accounting, Batch, DeliveryRow, EndpointRow, EventRow, MinuteRow, Page, PageRequest, Progress,
-    Row, RowKey, Selection, Sought, Undelivered, ViewError, ViewWriter, Views,
+    Accounting, Batch, DeliveryRow, EndpointRow, EventRow, Figures, MinuteRow, Page, PageRequest,
+    Progress, Row, RowKey, Selection, Sought, Undelivered, ViewError, ViewWriter, Views,
 };
 use schemas::ids::{DeliveryId, EndpointId, EventId};
 use schemas::text::TenantId;
@@ -368,20 +368,14 @@ impl Views for ScyllaViews {
         Ok(Some(row))
     }
 
-    async fn accounting(
+    async fn figures(
         &self,
         tenant: &TenantId,
-        endpoint: Option<&EndpointId>,
-    ) -> Result<Accounting, ViewError> {
+        endpoints: &[EndpointId],
+    ) -> Result<Figures, ViewError> {
         let generation = self.counting().await?;
         let counts = self.counts(&generation, Some(tenant)).await?;
-        Ok(counts.accounting(tenant, endpoint))
-    }
-
-    async fn undelivered(&self, tenant: &TenantId) -> Result<Undelivered, ViewError> {
-        let generation = self.counting().await?;
-        let counts = self.counts(&generation, Some(tenant)).await?;
-        Ok(counts.undelivered(tenant))
+        Ok(counts.figures(tenant, endpoints))
     }
 
     async fn progress(&self) -> Result<BTreeMap<(Topic, u32), Progress>, ViewError> {

@@ -8,8 +8,8 @@ use domain::time::Timestamp;
 use projections_port::row::minute_of;
 use projections_port::walk::Walk;
 use projections_port::{
-    Accounting, Cursor, DeliveryRow, DeliveryState, Ending, EndpointRow, EventRow, MinuteRow, Page,
-    PageRequest, Progress, Selection, Sought, Undelivered, ViewError,
+    Accounting, Cursor, DeliveryRow, DeliveryState, Ending, EndpointRow, EventRow, Figures,
+    MinuteRow, Page, PageRequest, Progress, Selection, Sought, Undelivered, ViewError,
 };
 use schemas::ids::{DeliveryId, EndpointId, EventId};
 use schemas::text::TenantId;
@@ -204,16 +204,8 @@ impl Rows {
         Ok(rows)
     }
 
-    pub(crate) fn accounting(
-        &self,
-        tenant: &TenantId,
-        endpoint: Option<&EndpointId>,
-    ) -> Accounting {
-        self.written.lock().ledger.accounting(tenant, endpoint)
-    }
-
-    pub(crate) fn undelivered(&self, tenant: &TenantId) -> Undelivered {
-        self.written.lock().ledger.undelivered(tenant)
+    pub(crate) fn figures(&self, tenant: &TenantId, endpoints: &[EndpointId]) -> Figures {
+        self.written.lock().ledger.figures(tenant, endpoints)
     }
 
     pub(crate) fn totals(&self) -> (Accounting, Undelivered) {

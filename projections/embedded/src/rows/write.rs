@@ -139,7 +139,7 @@ pub(super) fn put_moved(ledger: &mut Ledger, batch: &mut EngineBatch<'_>) {
     for (tenant, endpoint) in ledger.take_moved() {
         match endpoint {
             Some(endpoint) => {
-                let counts = ledger.accounting(&tenant, Some(&endpoint));
+                let counts = ledger.accounting(&tenant, &endpoint);
                 let key = state::accounting_key(&tenant, &endpoint);
                 batch.put(STATE, &key, &state::encode_accounting(&counts));
             }

@@ -15,8 +15,8 @@ use super::samples::{
     accepted, advance, at, attempt, change, delivered, delivery, endpoint, event, position, sought,
     tenant,
 };
-use crate::row::{DeliveryState, Ending};
-use crate::views::{Batch, EventChange, Progress, ViewError, ViewWriter};
+use crate::row::{Accounting, DeliveryState, Ending};
+use crate::views::{Batch, EventChange, Figures, Progress, ViewError, ViewWriter};
 
 /// Rows are there once written, and say what was written last.
 pub async fn what_was_written_is_read(fixture: &dyn Fixture) {
@@ -120,8 +120,12 @@ pub async fn nothing_of_another_tenant(fixture: &dyn Fixture) {
     for other in ["b", "aa", "A", "-"].map(tenant) {
         assert_eq!(views.event(&other, &row.event).await.unwrap(), None);
         assert_eq!(views.delivery(&other, &row.id).await.unwrap(), None);
-        let counts = views.accounting(&other, None).await.unwrap();
-        assert_eq!(counts.deliveries, 0);
+        let figures = views.figures(&other, &[endpoint(1)]).await.unwrap();
+        let nothing = Figures {
+            endpoints: vec![Accounting::default()],
+            ..Figures::default()
+        };
+        assert_eq!(figures, nothing);
     }
 }
 
@@ -254,7 +258,7 @@ pub async fn what_is_only_routed_gives_way(fixture: &dyn Fixture) {
     let mut rows = rows.unwrap();
     rows.sort_by_key(|row| row.accepted_at);
     assert_eq!(rows, [known, taken_on]);
-    let counts = views.accounting(&tenant("a"), None).await.unwrap();
+    let counts = views.figures(&tenant("a"), &[]).await.unwrap().deliveries;
     assert_eq!(
         (counts.deliveries, counts.pending, counts.delivered),
         (2, 1, 1)
@@ -284,7 +288,10 @@ pub async fn what_is_old_is_forgotten(fixture: &dyn Fixture) {
         assert_eq!(views.event(&a, &row.event).await.unwrap().is_some(), there);
         assert_eq!(views.delivery(&a, &row.id).await.unwrap().is_some(), there);
     }
-    assert_eq!(views.accounting(&a, None).await.unwrap().deliveries, 5);
+    assert_eq!(
+        views.figures(&a, &[]).await.unwrap().deliveries.deliveries,
+        5
+    );
     let minutes = views.minutes(&endpoint(1), Timestamp::from_millis(0)).await;
     assert!(minutes.unwrap().keys().all(|minute| *minute >= at(5)));
     assert_eq!(views.expired().await.unwrap(), at(5));

@@ -19,7 +19,9 @@ use self::state::State;
 use crate::dump::{Row, RowKey};
 use crate::page::{Page, PageRequest};
 use crate::row::{Accounting, DeliveryRow, EndpointRow, EventRow, MinuteRow, minute_of};
-use crate::views::{Batch, Progress, Selection, Sought, Undelivered, ViewError, ViewWriter, Views};
+use crate::views::{
+    Batch, Figures, Progress, Selection, Sought, Undelivered, ViewError, ViewWriter, Views,
+};
 
 /// Views that live as long as their handles.
 #[derive(Default)]
@@ -93,16 +95,12 @@ impl Views for MemoryViews {
         Ok(self.state.lock().endpoint(endpoint))
     }
 
-    async fn accounting(
+    async fn figures(
         &self,
         tenant: &TenantId,
-        endpoint: Option<&EndpointId>,
-    ) -> Result<Accounting, ViewError> {
-        Ok(self.state.lock().ledger.accounting(tenant, endpoint))
-    }
-
-    async fn undelivered(&self, tenant: &TenantId) -> Result<Undelivered, ViewError> {
-        Ok(self.state.lock().ledger.undelivered(tenant))
+        endpoints: &[EndpointId],
+    ) -> Result<Figures, ViewError> {
+        Ok(self.state.lock().ledger.figures(tenant, endpoints))
     }
 
     async fn progress(&self) -> Result<BTreeMap<(Topic, u32), Progress>, ViewError> {

@@ -7,8 +7,9 @@ use async_trait::async_trait;
 use domain::time::Timestamp;
 use projections_port::dump::{Row, RowKey};
 use projections_port::{
-    Accounting, Batch, DeliveryRow, EndpointRow, EventRow, First, KeyScope, Keys, MinuteRow, Page,
-    PageRequest, Progress, Selection, Sought, Undelivered, ViewError, ViewWriter, Views,
+    Accounting, Batch, DeliveryRow, EndpointRow, EventRow, Figures, First, KeyScope, Keys,
+    MinuteRow, Page, PageRequest, Progress, Selection, Sought, Undelivered, ViewError, ViewWriter,
+    Views,
 };
 use schemas::ids::{DeliveryId, EndpointId, EventId};
 use schemas::text::TenantId;
@@ -103,16 +104,12 @@ impl<S: Views> Views for NodeStore<S> {
         self.step().await?.endpoint(endpoint).await
     }
 
-    async fn accounting(
+    async fn figures(
         &self,
         tenant: &TenantId,
-        endpoint: Option<&EndpointId>,
-    ) -> Result<Accounting, ViewError> {
-        self.step().await?.accounting(tenant, endpoint).await
-    }
-
-    async fn undelivered(&self, tenant: &TenantId) -> Result<Undelivered, ViewError> {
-        self.step().await?.undelivered(tenant).await
+        endpoints: &[EndpointId],
+    ) -> Result<Figures, ViewError> {
+        self.step().await?.figures(tenant, endpoints).await
     }
 
     async fn progress(&self) -> Result<BTreeMap<(Topic, u32), Progress>, ViewError> {
