@@ -9,9 +9,9 @@ use projections_port::{Batch, Progress, ViewError, ViewWriter};
 use schemas::topics::Topic;
 use tokio::time::Instant;
 
+use crate::fold::TooNew;
 use crate::fold::acceptances::{self, Acceptances, Accepted};
-use crate::fold::deliveries::{Deliveries, Found};
-use crate::fold::{Taken, TooNew};
+use crate::fold::deliveries::{self, Deliveries, Found};
 use crate::reading::{From, Reading};
 
 /// A partition that can't be folded on.
@@ -109,11 +109,11 @@ enum Fold {
     Acceptances(Acceptances),
 }
 
-/// What the log says of a turn.
-enum Turn {
-    Deliveries(Vec<Taken>),
-    /// With the records that it was missing, by offset.
-    Acceptances(acceptances::Turn, Vec<(u64, Accepted)>),
+/// A turn, as far as it can be folded by what the log says.
+enum Turn<'a> {
+    Folded(Batch),
+    /// Rows have to be known first.
+    Deliveries(&'a mut Deliveries, deliveries::Turn),
 }
 
 impl Folding {
@@ -172,15 +172,16 @@ impl Folding {
         wrote: impl Fn(Topic, u32, u64),
     ) -> FoldError {
         let mut next = Instant::now();
-        let views = Arc::clone(&self.views);
-        let replaced = views.replaced(self.generation);
+        let (views, generation) = (Arc::clone(&self.views), self.generation);
+        let replaced = views.replaced(generation);
         tokio::pin!(replaced);
         loop {
             // Whatever waits for the log does so outside of the permit: a silent broker holds up its own partitions.
-            let read = async {
-                self.reading.arrived().await?;
+            let folding = &mut self;
+            let read = async move {
+                folding.reading.arrived().await?;
                 tokio::time::sleep_until(next).await;
-                self.read().await
+                folding.read().await
             };
             let (turn, more) = tokio::select! {
                 biased;
@@ -194,7 +195,7 @@ impl Folding {
             if let Some(turn) = turn {
                 // Closed never.
                 let _permit = turns.acquire().await;
-                if let Err(error) = self.fold(turn, &wrote).await {
+                if let Err(error) = turn.write(&*views, generation, &wrote).await {
                     return error;
                 }
             }
@@ -206,11 +207,12 @@ impl Folding {
 
     /// Folds up to where it was to stop.
     pub(crate) async fn finish(&mut self) -> Result<(), FoldError> {
+        let (views, generation) = (Arc::clone(&self.views), self.generation);
         while !self.reading.is_finished() {
             self.reading.arrived().await?;
             let (turn, _) = self.read().await?;
             if let Some(turn) = turn {
-                self.fold(turn, &|_, _, _| {}).await?;
+                turn.write(&*views, generation, &|_, _, _| {}).await?;
             }
         }
         Ok(())
@@ -218,43 +220,49 @@ impl Folding {
 
     /// All of a turn that the log has; says as well whether there is more to read. Whoever drops it midway, or has an
     /// error of it, loses what it took, and begins again where the rows are.
-    async fn read(&mut self) -> Result<(Option<Turn>, bool), FoldError> {
+    async fn read(&mut self) -> Result<(Option<Turn<'_>>, bool), FoldError> {
         self.reading.gather().await?;
         let (taken, more) = self.reading.take();
         if taken.iter().all(|taken| taken.records.is_empty()) {
             return Ok((None, more));
         }
         let turn = match &mut self.fold {
-            Fold::Deliveries(_) => Turn::Deliveries(taken),
+            Fold::Deliveries(fold) => {
+                let turn = fold.read(taken)?;
+                Turn::Deliveries(fold, turn)
+            }
             Fold::Acceptances(fold) => {
                 let (_, partition) = self.claimed.leader();
                 let turn = fold.read(taken)?;
                 let found = looked_up(fold, &turn, partition, &*self.log).await?;
-                Turn::Acceptances(turn, found)
+                Turn::Folded(fold.fold(turn, found))
             }
         };
         Ok((Some(turn), more))
     }
+}
 
-    /// Folds a turn, and writes what came of it.
-    async fn fold(
-        &mut self,
-        turn: Turn,
+impl Turn<'_> {
+    /// Folds what is left of it, and writes what came of it.
+    async fn write(
+        self,
+        views: &dyn ViewWriter,
+        generation: u64,
         wrote: &impl Fn(Topic, u32, u64),
     ) -> Result<(), FoldError> {
-        let batch = match (&mut self.fold, turn) {
-            (Fold::Deliveries(fold), Turn::Deliveries(taken)) => {
-                deliveries(fold, taken, &*self.views).await?
+        let folded = match self {
+            Self::Folded(batch) => batch,
+            Self::Deliveries(fold, turn) => {
+                let found = stored(&turn, views).await?;
+                fold.fold(turn, found)
             }
-            (Fold::Acceptances(fold), Turn::Acceptances(turn, found)) => fold.fold(turn, found),
-            _ => unreachable!("a turn of another fold"),
         };
-        let advances = batch.progress.clone();
+        let advances = folded.progress.clone();
         let batch = Batch {
-            generation: Some(self.generation),
-            ..batch
+            generation: Some(generation),
+            ..folded
         };
-        self.views.write(batch).await?;
+        views.write(batch).await?;
         for advance in advances {
             wrote(advance.topic, advance.partition, advance.to.offset);
         }
@@ -277,12 +285,8 @@ impl Fold {
     }
 }
 
-pub(crate) async fn deliveries(
-    fold: &mut Deliveries,
-    taken: Vec<Taken>,
-    views: &dyn ViewWriter,
-) -> Result<Batch, FoldError> {
-    let turn = fold.read(taken)?;
+/// The rows that a turn is about.
+async fn stored(turn: &deliveries::Turn, views: &dyn ViewWriter) -> Result<Found, ViewError> {
     let mut found = Found {
         rows: Vec::new(),
         minutes: Vec::new(),
@@ -297,7 +301,7 @@ pub(crate) async fn deliveries(
     if !turn.endpoints.is_empty() {
         found.endpoints = views.stored_endpoints(&turn.endpoints).await?;
     }
-    Ok(fold.fold(turn, found))
+    Ok(found)
 }
 
 /// The records of `inbox` that decisions of a turn are about and that are not held.
