@@ -23,9 +23,11 @@ pub(crate) async fn define(cql: &Cql, keyspace: &str, replication: u32) -> Resul
     let tables = vec![
         ("meta".to_owned(), "(name text PRIMARY KEY, number bigint)"),
         (
+            // Rows of one day end together, by their TTL.
             "keys".to_owned(),
             "(scope blob, position bigint, value blob, PRIMARY KEY (scope, position)) \
-             WITH CLUSTERING ORDER BY (position DESC)",
+             WITH CLUSTERING ORDER BY (position DESC) AND compaction = \
+             {'class': 'TimeWindowCompactionStrategy', 'compaction_window_unit': 'DAYS', 'compaction_window_size': 1}",
         ),
     ];
     make(cql, keyspace, tables).await
