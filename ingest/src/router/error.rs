@@ -40,7 +40,8 @@ impl Failure {
     /// Whether beginning again at the commit may help. Else the partition stops.
     pub(crate) fn may_pass(&self) -> bool {
         match self {
-            Self::Append(AppendError::TooLarge { .. } | AppendError::NoSuchPartition(_)) => false,
+            Self::Append(AppendError::NoSuchPartition(_)) => false,
+            // Too large, too: somebody may raise the topic's limit again.
             Self::Append(_) => true,
             Self::Read(error) => error.is_retryable(),
             Self::Writer(error) => error.is_retryable(),

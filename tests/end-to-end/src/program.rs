@@ -98,12 +98,11 @@ fn command_of(name: &str, data: &Path, arguments: &[&str]) -> anyhow::Result<Com
     Ok(command)
 }
 
-/// Runs another of the program's commands, beside servers that share the topics and tables called `name`, to its
-/// end: what it printed.
+/// Another of the program's commands, on the topics and tables called `name`.
 ///
 /// # Errors
-/// When it fails, with what it said.
-pub async fn tool(name: &str, data: &Path, arguments: &[&str]) -> anyhow::Result<String> {
+/// When the program can't be built.
+pub fn tool_command(name: &str, data: &Path, arguments: &[&str]) -> anyhow::Result<Command> {
     let mut command = Command::new(program()?);
     command.env_clear().args(arguments).arg("--data").arg(data);
     if let Some(log) = other_log() {
@@ -112,7 +111,16 @@ pub async fn tool(name: &str, data: &Path, arguments: &[&str]) -> anyhow::Result
     if let Some(views) = other_views() {
         command.args(["--views", &format!("{views}/{name}")]);
     }
-    let ended = command.stdin(Stdio::null()).output().await?;
+    command.stdin(Stdio::null()).kill_on_drop(true);
+    Ok(command)
+}
+
+/// Runs a [`tool_command`] to its end: what it printed.
+///
+/// # Errors
+/// When it fails, with what it said.
+pub async fn tool(name: &str, data: &Path, arguments: &[&str]) -> anyhow::Result<String> {
+    let ended = tool_command(name, data, arguments)?.output().await?;
     let said = String::from_utf8_lossy(&ended.stderr);
     let printed = String::from_utf8_lossy(&ended.stdout).into_owned();
     ensure!(
@@ -226,6 +234,21 @@ impl Server {
         let lines = self.said.0.lock().unwrap_or_else(PoisonError::into_inner);
         let found = lines.iter().filter(|line| line.contains(words));
         found.cloned().collect()
+    }
+
+    /// The partitions that it has said are its own, with the epoch, as often as it has.
+    #[must_use]
+    pub fn claims(&self) -> Vec<(u32, u64)> {
+        let lines = self.lines_with("a partition has its owner");
+        let field = |line: &str, name: &str| -> Option<u64> {
+            let (_, rest) = line.split_once(&format!(" {name}="))?;
+            rest.split(' ').next()?.parse().ok()
+        };
+        let claim = |line: &String| {
+            let partition = u32::try_from(field(line, "partition")?).ok()?;
+            Some((partition, field(line, "epoch")?))
+        };
+        lines.iter().filter_map(claim).collect()
     }
 
     /// In how many lines it has written these words.

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
 use checker::history::Record;
-use rdkafka::admin::{AdminClient, AdminOptions};
+use rdkafka::admin::{AdminClient, AdminOptions, AlterConfig, ConfigSource, ResourceSpecifier};
 use rdkafka::client::{ClientContext, DefaultClientContext};
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::error::KafkaError;
@@ -17,6 +17,9 @@ use rdkafka::{ClientConfig, Message as _, Offset, TopicPartitionList};
 
 /// How long a broker may take for one answer.
 const PATIENCE: Duration = Duration::from_secs(30);
+
+/// The largest batch that a topic takes, in bytes.
+const LIMIT: &str = "max.message.bytes";
 
 /// After how long a broker is asked again.
 const AGAIN: Duration = Duration::from_millis(200);
@@ -172,6 +175,52 @@ impl Brokers {
         let full = format!("{}{topic}", self.prefix);
         below.add_partition_offset(&full, partition, Offset::End)?;
         admin.delete_records(&below, &AdminOptions::new()).await?;
+        Ok(())
+    }
+
+    /// Has a topic take no record at all; says what its own configuration was.
+    ///
+    /// # Errors
+    /// When the broker refuses.
+    pub async fn refuse(&self, topic: &str) -> anyhow::Result<Vec<(String, String)>> {
+        let admin: AdminClient<DefaultClientContext> = self.config().create()?;
+        let full = format!("{}{topic}", self.prefix);
+        let asked = [ResourceSpecifier::Topic(&full)];
+        let described = admin.describe_configs(&asked, &AdminOptions::new()).await?;
+        let described = described.into_iter().next().context("one was asked for")?;
+        let described = described.map_err(|code| anyhow::anyhow!("{full}: {code}"))?;
+        let own = described
+            .entries
+            .into_iter()
+            .filter(|entry| entry.source == ConfigSource::DynamicTopic);
+        let was: Vec<_> = own
+            .filter_map(|entry| Some((entry.name, entry.value?)))
+            .collect();
+        let mut now = was.clone();
+        now.retain(|(name, _)| name != LIMIT);
+        // Less than an empty batch has.
+        now.push((LIMIT.to_owned(), "1".to_owned()));
+        self.set(topic, &now).await?;
+        Ok(was)
+    }
+
+    /// Gives a topic a configuration of its own, and nothing else of what it had.
+    ///
+    /// # Errors
+    /// When the broker refuses.
+    pub async fn set(&self, topic: &str, configuration: &[(String, String)]) -> anyhow::Result<()> {
+        let admin: AdminClient<DefaultClientContext> = self.config().create()?;
+        let full = format!("{}{topic}", self.prefix);
+        let mut altered = AlterConfig::new(ResourceSpecifier::Topic(&full));
+        for (name, value) in configuration {
+            altered = altered.set(name, value);
+        }
+        let altered = admin
+            .alter_configs(&[altered], &AdminOptions::new())
+            .await?;
+        for one in altered {
+            one.map_err(|(_, code)| anyhow::anyhow!("{full}: {code}"))?;
+        }
         Ok(())
     }
 

@@ -36,6 +36,7 @@ const DAMAGES: &[Damage] = &[
     ("a record of inbox lost", |h| {
         of_topic(h, "inbox", is_routed)
     }),
+    ("two records of events in each other's place", swapped),
     ("an outcome lost", |h| {
         of_topic(h, "attempts", |record| {
             holds(record, r#""kind":"succeeded""#)
@@ -155,6 +156,35 @@ fn of_topic(history: &mut History, topic: &str, fits: fn(&Record) -> bool) -> Op
         records.remove(first);
         Some(())
     })
+}
+
+/// Swaps two neighbours in `events` that one partition of `inbox` has sent there, each keeping its offset.
+fn swapped(history: &mut History) -> Option<()> {
+    let mut partitions = history.partitions.iter_mut();
+    partitions.find_map(|((topic, _), records)| {
+        let is_pair = |pair: &[Record]| {
+            let origins = pair.iter().map(origin).collect::<Option<Vec<_>>>();
+            let partition = |origin: &&str| {
+                origin
+                    .rsplit_once('/')
+                    .map(|(partition, _)| partition.to_owned())
+            };
+            origins.is_some_and(|both| {
+                both[0] != both[1] && partition(&both[0]) == partition(&both[1])
+            })
+        };
+        let first = (topic == "events").then(|| records.windows(2).position(is_pair))??;
+        let [one, other] = records.get_disjoint_mut([first, first + 1]).ok()?;
+        std::mem::swap(one, other);
+        std::mem::swap(&mut one.offset, &mut other.offset);
+        Some(())
+    })
+}
+
+/// Where in `inbox` an event was accepted.
+fn origin(record: &Record) -> Option<&str> {
+    let origin = record.headers.iter().find(|(name, _)| name == "origin");
+    std::str::from_utf8(origin?.1.as_deref()?).ok()
 }
 
 fn holds(record: &Record, words: &str) -> bool {

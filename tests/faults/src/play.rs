@@ -93,7 +93,7 @@ async fn broken(
             .push(format!("I3: {repeats} repeats, at most {bound} may be"));
     }
     if row.wrong.is_empty() {
-        let more = fault.afterwards(world).await?;
+        let more = fault.afterwards(world, options.rounds).await?;
         row.seen += &more;
     }
     Ok(())

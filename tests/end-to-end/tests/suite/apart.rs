@@ -1,6 +1,8 @@
 //! Each role a process of its own, two of each: instances come, are killed, freeze and wake, and on three
 //! brokers each in turn is killed and comes back.
 
+use std::collections::BTreeMap;
+
 use end_to_end::api::Api;
 use end_to_end::cluster::Cluster;
 use end_to_end::program::{Server, brokers, other_log, other_views};
@@ -20,22 +22,62 @@ const IN_FLIGHT: usize = 16;
 /// The pause after each event of a producer's: seven processes, brokers and a store leave two cores little.
 const PAUSE: std::time::Duration = std::time::Duration::from_millis(30);
 
-/// How often a server has said that a partition is its own.
-fn taken(server: &Server) -> usize {
-    server.has_said("a partition has its owner")
+/// What an owner says that finds that it isn't one any more.
+const ENDED: &str = "an owner's epoch has ended";
+
+/// The last epoch of each partition that `server` has had.
+fn epochs(server: &Server) -> BTreeMap<u32, u64> {
+    let mut epochs = BTreeMap::new();
+    for (partition, epoch) in server.claims() {
+        let last: &mut u64 = epochs.entry(partition).or_default();
+        *last = epoch.max(*last);
+    }
+    epochs
 }
 
-/// Waits until `server` has taken partitions that another had.
-async fn takes_over(server: &Server, before: usize) {
-    let took = until("another takes over", SOON * 3, async || {
-        let now = taken(server);
-        Ok(if now > before {
-            Ok(())
-        } else {
+/// Of the partitions of `one`, those that `other` has not had later.
+fn owned(one: &Server, other: &Server) -> Vec<u32> {
+    let later = epochs(other);
+    let mut epochs = epochs(one);
+    epochs.retain(|partition, epoch| later.get(partition).is_none_or(|later| *later < *epoch));
+    epochs.into_keys().collect()
+}
+
+/// Waits until `server` has partitions, of which `other` has none.
+async fn owns(server: &Server, other: &Server) {
+    let owns = until("it has partitions", SOON * 3, async || {
+        Ok(if owned(server, other).is_empty() {
             Err(server.said())
+        } else {
+            Ok(())
         })
     });
-    took.await.unwrap();
+    owns.await.unwrap();
+}
+
+/// Waits until `other` has all that was `frozen`'s.
+async fn is_overtaken(frozen: &Server, other: &Server) {
+    let taken = until("another has all of it", SOON * 3, async || {
+        let left = owned(frozen, other);
+        Ok(if left.is_empty() {
+            Ok(())
+        } else {
+            Err(format!("{left:?}: {}", other.said()))
+        })
+    });
+    taken.await.unwrap();
+}
+
+/// Waits until `woken` has found out, after it had said so `before` times.
+async fn finds_out(woken: &Server, before: usize) {
+    let found = until("it finds that it was overtaken", SOON * 3, async || {
+        Ok(if woken.has_said(ENDED) > before {
+            Ok(())
+        } else {
+            Err(woken.said())
+        })
+    });
+    found.await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -68,7 +110,8 @@ async fn roles_apart_lose_nothing() {
             b.address()
         }));
         // It is overtaken while it stands still, and wakes up believing that all is its own.
-        let before = taken(&second);
+        owns(&first, &second).await;
+        let ended = first.has_said(ENDED);
         first.freeze().unwrap();
         let broker = (round % 3 + 1).to_string();
         if breaks {
@@ -76,7 +119,7 @@ async fn roles_apart_lose_nothing() {
             services(&kill).await.unwrap();
         }
         load.more(20).await;
-        takes_over(&second, before).await;
+        is_overtaken(&first, &second).await;
         first.wake().unwrap();
         let back = async {
             if breaks {
@@ -85,6 +128,7 @@ async fn roles_apart_lose_nothing() {
         };
         let go_on = async {
             load.more(20).await;
+            finds_out(&first, ended).await;
             first.kill().await.unwrap();
             other_folding.kill().await.unwrap();
             let again = cluster.start("d1", &["dispatcher"]).await.unwrap();

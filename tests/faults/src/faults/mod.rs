@@ -4,6 +4,7 @@ mod brokers;
 mod cuts;
 mod poison;
 mod processes;
+mod refused;
 mod retention;
 mod views;
 
@@ -38,6 +39,8 @@ pub enum Fault {
     PowerCut,
     /// 9: connections to the brokers are cut in mid-stream
     BrokerCuts,
+    /// Brokers refuse what is written, in mid-stream
+    WritesRefused,
     /// 11: others write what nobody can read into every topic, and a newer program its version
     Poison,
     /// 12: the group is balanced anew every five seconds
@@ -95,6 +98,7 @@ impl Fault {
             Self::BrokersKilled => "5: each of three brokers killed, then all of them",
             Self::PowerCut => "6: one of three brokers loses what it has not flushed",
             Self::BrokerCuts => "9: connections to the brokers cut in mid-stream",
+            Self::WritesRefused => "brokers refuse records in mid-stream",
             Self::Poison => "11: poison in every topic",
             Self::Rebalances => "12: a rebalance every 5 s",
             Self::ViewsAway => "13: the views' store down, then slow",
@@ -113,7 +117,7 @@ impl Fault {
             Self::Rebalances => 12,
             Self::DispatcherKilled | Self::DispatcherFrozen => 10,
             Self::IngestKilled | Self::ProjectorKilled => 20,
-            Self::BrokerCuts => 100,
+            Self::BrokerCuts | Self::WritesRefused => 100,
         }
     }
 
@@ -127,6 +131,7 @@ impl Fault {
             | Self::DispatcherKilled
             | Self::DispatcherFrozen
             | Self::BrokersStopped
+            | Self::WritesRefused
             | Self::Poison
             | Self::Rebalances
             | Self::ViewsAway
@@ -168,6 +173,7 @@ impl Fault {
             | Self::BrokersStopped
             | Self::BrokersKilled
             | Self::PowerCut
+            | Self::WritesRefused
             | Self::Poison
             | Self::Rebalances
             | Self::ProjectorKilled
@@ -214,6 +220,7 @@ impl Fault {
             | Self::DispatcherKilled
             | Self::DispatcherFrozen
             | Self::BrokerCuts
+            | Self::WritesRefused
             | Self::Poison
             | Self::Rebalances
             | Self::ProjectorKilled
@@ -244,6 +251,7 @@ impl Fault {
             Self::BrokersKilled => brokers::killed(world, rounds, lasts).await,
             Self::PowerCut => brokers::power_cut(world, rounds).await,
             Self::BrokerCuts => cuts::cut(world, around.proxy()?, options).await,
+            Self::WritesRefused => refused::refused(world, rounds).await,
             Self::Poison => poison::written(world, rounds).await,
             Self::Rebalances => processes::rebalances(world, rounds).await,
             Self::ViewsAway => views::away(world, around.proxy()?, options).await,
@@ -255,19 +263,20 @@ impl Fault {
     ///
     /// # Errors
     /// When something that must happen does not.
-    pub async fn afterwards(self, world: &mut World) -> anyhow::Result<String> {
+    pub async fn afterwards(self, world: &mut World, rounds: u64) -> anyhow::Result<String> {
         match self {
+            Self::DispatcherFrozen => processes::too_late(world, rounds),
             Self::IngestKilled => processes::keys(world),
             Self::Poison => poison::newer_version(world).await,
             Self::ProjectorKilled => views::made_anew(world, &verdict::limits()).await,
             Self::Retention => retention::passes(world).await,
             Self::Load
             | Self::DispatcherKilled
-            | Self::DispatcherFrozen
             | Self::BrokersStopped
             | Self::BrokersKilled
             | Self::PowerCut
             | Self::BrokerCuts
+            | Self::WritesRefused
             | Self::Rebalances
             | Self::ViewsAway => Ok(String::new()),
         }

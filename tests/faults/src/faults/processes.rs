@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use anyhow::ensure;
 use end_to_end::until::until;
+use serde_json::Value;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::Played;
@@ -88,20 +89,25 @@ const fn turn(round: u64) -> &'static str {
     if round.is_multiple_of(2) { "d1" } else { "d2" }
 }
 
+/// Has a dispatcher stand still from before the 2xx of one of its requests.
+async fn stops_answered(world: &World, name: &str) -> anyhow::Result<()> {
+    let pid = world.server(name)?.pid().unwrap_or_default();
+    world.trap.set(pid);
+    until("it sends", SOON, async || {
+        Ok(if world.trap.is_sprung() {
+            Ok(())
+        } else {
+            Err(world.server(name)?.said())
+        })
+    })
+    .await
+}
+
 /// Fault 2: A dispatcher stands still from before the 2xx of one of its requests, and is killed after it.
 pub(super) async fn dispatcher_killed(world: &mut World, rounds: u64) -> anyhow::Result<Played> {
     for round in 0..rounds {
         let name = turn(round);
-        let pid = world.server(name)?.pid().unwrap_or_default();
-        world.trap.set(pid);
-        until("it sends", SOON, async || {
-            Ok(if world.trap.is_sprung() {
-                Ok(())
-            } else {
-                Err(world.server(name)?.said())
-            })
-        })
-        .await?;
+        stops_answered(world, name).await?;
         world.kill(name).await?;
         world.start(name).await?;
         world.has_its_share(name).await?;
@@ -113,10 +119,12 @@ pub(super) async fn dispatcher_killed(world: &mut World, rounds: u64) -> anyhow:
     })
 }
 
-/// Fault 3: A dispatcher stands still until the other has its partitions, and goes on believing that they are its own.
+/// Fault 3: A dispatcher stands still from before the 2xx of one of its requests until the other has its partitions, and
+/// goes on believing that they are its own.
 pub(super) async fn dispatcher_frozen(world: &mut World, rounds: u64) -> anyhow::Result<Played> {
     for round in 0..rounds {
         let name = turn(round);
+        stops_answered(world, name).await?;
         world.freeze(name)?;
         world.is_overtaken(name).await?;
         world.arrives(20).await?;
@@ -128,6 +136,32 @@ pub(super) async fn dispatcher_frozen(world: &mut World, rounds: u64) -> anyhow:
         seen: told(world),
         stops: usize::try_from(rounds)?,
     })
+}
+
+/// What woken dispatchers have written into `attempts` behind the fence of who had their partitions by then: it counts
+/// for nothing (O5).
+pub(super) fn too_late(world: &World, rounds: u64) -> anyhow::Result<String> {
+    let mut late = 0;
+    for ((topic, _), records) in world.brokers.records() {
+        if topic != "attempts" {
+            continue;
+        }
+        let mut highest = 0;
+        for record in records {
+            let json: Value = serde_json::from_slice(record.value.as_deref().unwrap_or_default())?;
+            let epoch = json.pointer("/link/epoch").or_else(|| json.get("epoch"));
+            let epoch = epoch.and_then(Value::as_u64).unwrap_or_default();
+            late += usize::from(epoch < highest);
+            highest = highest.max(epoch);
+        }
+    }
+    ensure!(
+        late > 0 || rounds < 10,
+        "none of {rounds} that woke has written what it believed"
+    );
+    Ok(format!(
+        "; {late} records of theirs behind the fence of another, ignored"
+    ))
 }
 
 /// Fault 12: A third dispatcher comes, and goes as it is asked to, each after `every`: the group is balanced anew each time.

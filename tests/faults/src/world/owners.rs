@@ -10,20 +10,6 @@ use super::{SOON, World};
 /// The epoch and the name of each partition's owner.
 pub(super) type Owners = BTreeMap<u32, (u64, String)>;
 
-/// The partitions that a dispatcher has said are its own, with the epoch.
-fn claims(server: &Server) -> Vec<(u32, u64)> {
-    let lines = server.lines_with("a partition has its owner");
-    let field = |line: &str, name: &str| -> Option<u64> {
-        let (_, rest) = line.split_once(&format!(" {name}="))?;
-        rest.split(' ').next()?.parse().ok()
-    };
-    let claim = |line: &String| {
-        let partition = u32::try_from(field(line, "partition")?).ok()?;
-        Some((partition, field(line, "epoch")?))
-    };
-    lines.iter().filter_map(claim).collect()
-}
-
 /// The highest epoch is the owner's.
 fn claim(owners: &mut Owners, partition: u32, epoch: u64, name: &str) {
     let known = owners.get(&partition);
@@ -35,7 +21,7 @@ fn claim(owners: &mut Owners, partition: u32, epoch: u64, name: &str) {
 impl World {
     /// What was its own is nobody's until another says otherwise.
     pub(super) fn remember(&mut self, name: &str, server: &Server) {
-        for (partition, epoch) in claims(server) {
+        for (partition, epoch) in server.claims() {
             claim(
                 &mut self.gone,
                 partition,
@@ -49,7 +35,7 @@ impl World {
     fn owners(&self) -> Owners {
         let mut owners = self.gone.clone();
         for (name, instance) in &self.instances {
-            for (partition, epoch) in claims(&instance.server) {
+            for (partition, epoch) in instance.server.claims() {
                 claim(&mut owners, partition, epoch, name);
             }
         }
@@ -61,8 +47,16 @@ impl World {
     pub fn takeovers(&self) -> usize {
         let instances = self.instances.values();
         instances
-            .map(|instance| claims(&instance.server).len())
+            .map(|instance| instance.server.claims().len())
             .sum()
+    }
+
+    /// What any process that runs has said in these words.
+    #[must_use]
+    pub fn lines_with(&self, words: &str) -> Vec<String> {
+        let instances = self.instances.values();
+        let lines = instances.flat_map(|instance| instance.server.lines_with(words));
+        lines.collect()
     }
 
     /// The partitions that are a dispatcher's own.
