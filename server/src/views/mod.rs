@@ -20,9 +20,6 @@ use crate::output::Output;
 pub(crate) use stores::Stores;
 pub(crate) use target::Target;
 
-/// Differences that are printed; the rest are counted.
-const SHOWN: u64 = 100;
-
 /// Bytes of blocks that the second fold of a verification keeps in memory.
 const SCRATCH_CACHE: u64 = 8 << 20;
 
@@ -60,14 +57,14 @@ async fn compare(
 ) -> Result<()> {
     let folder = command.data.join("views-compared");
     let scratch = blocking(move || Scratch::make(folder, SCRATCH_CACHE)).await?;
-    let mut differences = Vec::new();
-    let told = |difference: projections::Difference| {
-        if (differences.len() as u64) < SHOWN {
-            differences.push(difference.to_string());
+    let mut printed = Ok(());
+    let tell = |difference: projections::Difference| {
+        if printed.is_ok() {
+            printed = output.line(&difference.to_string());
         }
     };
-    let report = projections::verify(log, views, &scratch.views(), told).await?;
-    differences.iter().try_for_each(|line| output.line(line))?;
+    let report = projections::verify(log, views, &scratch.views(), tell).await?;
+    printed?;
     let (compared, passed_over) = (report.compared, report.passed_over);
     if report.differences > 0 {
         let found = report.differences;
@@ -102,7 +99,9 @@ async fn rebuild(command: &ViewsCommand, output: &mut Output) -> Result<()> {
         None => {
             let config = embedded_config(&command.data, holder);
             let rebuilding = blocking(move || Rebuilding::begin(&config)).await?;
-            let rebuilt = projections::rebuild(&log, &rebuilding.views()).await?;
+            let views = rebuilding.views();
+            let rebuilt = projections::rebuild(&log, &views).await?;
+            compare(command, &log, &views, output).await?;
             blocking(move || rebuilding.finish()).await?;
             rebuilt.folded.values().sum()
         }

@@ -10,4 +10,5 @@ mod life;
 mod load;
 mod producers;
 mod stops;
+mod views;
 mod world;

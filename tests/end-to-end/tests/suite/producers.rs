@@ -46,7 +46,10 @@ async fn an_outbox_connectors_stream_is_delivered() {
         Err(_) if other_log().is_none() => String::new(),
         Err(error) => panic!("POSTRIDER_TEST_KAFKA_JARS, as `scripts/services env` says: {error}"),
     };
-    delivered(|brokers, topic| console(&jars, brokers, topic)).await;
+    let world = delivered(|brokers, topic| console(&jars, brokers, topic)).await;
+    if let Some(world) = world {
+        any_consumer_reads_it(&jars, &world).await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -55,10 +58,10 @@ async fn what_aiokafka_writes_is_delivered() {
 }
 
 /// What `producer` writes of the stream is delivered, but for what is poison and what is a duplicate.
-async fn delivered(producer: impl Fn(&str, &str) -> Command) {
+async fn delivered(producer: impl Fn(&str, &str) -> Command) -> Option<World> {
     let Some(log) = other_log() else {
         say("!! NOT TESTED: Kafka producers: they need a broker");
-        return;
+        return None;
     };
     let world = World::new().await;
     let api = world.api();
@@ -108,6 +111,89 @@ async fn delivered(producer: impl Fn(&str, &str) -> Command) {
         Some("postrider_quarantined_total 1"),
         "{metrics}"
     );
+    Some(world)
+}
+
+/// Kafka's console consumer reads what became of it all, and what it reads fits the published JSON Schemas.
+async fn any_consumer_reads_it(jars: &str, world: &World) {
+    let gone = Receiver::start(vec![Reply::status(410)]).await.unwrap();
+    let fields = json!({"event_types": ["order.gone"]});
+    let endpoint = world.api().endpoint(&gone.url(), fields).await.unwrap();
+    let delivery = world.api().send_to(&endpoint, "order.gone").await.unwrap();
+    world.api().ended(&delivery, SOON).await.unwrap();
+
+    let log = other_log().unwrap();
+    let (brokers, name) = (
+        log.strip_prefix("kafka://").unwrap(),
+        name_of(&world.data()),
+    );
+    let read = consumed(
+        jars,
+        brokers,
+        &format!("{name}[.](attempts|dead-letters|quarantine)"),
+    )
+    .await;
+    let kinds = |topic| read.iter().filter(move |(of, _)| *of == topic);
+    for (topic, file) in [
+        (Read::Attempts, "attempts"),
+        (Read::DeadLetters, "dead-letters"),
+        (Read::Quarantine, "quarantine"),
+    ] {
+        let schema = concat!(env!("CARGO_MANIFEST_DIR"), "/../../schemas/json/v1");
+        let schema = std::fs::read(format!("{schema}/{file}.json")).unwrap();
+        let schema = jsonschema::validator_for(&serde_json::from_slice(&schema).unwrap()).unwrap();
+        for (_, json) in kinds(topic) {
+            let wrong: Vec<String> = schema.iter_errors(json).map(|e| e.to_string()).collect();
+            assert_eq!(wrong, Vec::<String>::new(), "{json}");
+        }
+    }
+    let count = |topic, kind: &str| {
+        kinds(topic)
+            .filter(|(_, json)| json["kind"] == kind)
+            .count()
+    };
+    assert_eq!(count(Read::Attempts, "succeeded"), ARRIVES.len());
+    assert_eq!(count(Read::DeadLetters, "dead_letter"), 1);
+    assert_eq!(count(Read::Quarantine, "quarantined"), 1);
+}
+
+/// Which topic a line is of, by where its JSON is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Read {
+    Attempts,
+    DeadLetters,
+    Quarantine,
+}
+
+/// All that the console consumer reads of the topics that are called so, as JSON.
+async fn consumed(jars: &str, brokers: &str, topics: &str) -> Vec<(Read, Value)> {
+    let mut program = Command::new("java");
+    program
+        .args(["-cp", &format!("{jars}/*")])
+        .arg("org.apache.kafka.tools.consumer.ConsoleConsumer")
+        .args(["--bootstrap-server", brokers, "--include", topics])
+        .args(["--from-beginning", "--isolation-level", "read_committed"])
+        .args(["--property", "print.headers=true"])
+        // It ends when nothing has come for as long.
+        .args(["--timeout-ms", "5000"])
+        .kill_on_drop(true);
+    let read = program.output().await.unwrap();
+    let printed = String::from_utf8(read.stdout).unwrap();
+    let json = |line: &str| {
+        let (headers, value) = line.split_once('\t').unwrap();
+        let (topic, json) = match headers.split_once("postrider:{") {
+            None => (Read::Attempts, value.to_owned()),
+            Some((_, rest)) if rest.contains("\"kind\":\"quarantined\"") => {
+                (Read::Quarantine, format!("{{{rest}"))
+            }
+            Some((_, rest)) => (Read::DeadLetters, format!("{{{rest}")),
+        };
+        (
+            topic,
+            serde_json::from_str(&json).unwrap_or_else(|error| panic!("{error}: {line}")),
+        )
+    };
+    printed.lines().map(json).collect()
 }
 
 /// Kafka's console producer.
