@@ -1,5 +1,5 @@
-//! Other people's code that checks our signatures: the libraries of Standard Webhooks from crates.io,
-//! PyPI and npm, and Stripe's own from PyPI and npm for the older form. And a Kafka client that isn't ours.
+//! Other people's code that checks our signatures: the libraries of Standard Webhooks for Rust,
+//! Python and JavaScript, and Stripe's own for the older form. And a Kafka client that isn't ours.
 
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -131,5 +131,5 @@ fn in_rust(request: &Signed) -> anyhow::Result<Verdicts> {
     };
     let verified = webhook.verify(&request.body, &request.headers);
     let said = verified.err().map(|error| error.to_string());
-    Ok([("standardwebhooks (crates.io)".to_owned(), said)].into())
+    Ok([("standardwebhooks (Rust)".to_owned(), said)].into())
 }

@@ -11,7 +11,7 @@ const OTHER: &str = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD";
 const ANY: &str = "any string, as the older form has it";
 
 /// Libraries that check the older form.
-const OLDER: [&str; 2] = ["stripe (PyPI)", "stripe (npm)"];
+const OLDER: [&str; 2] = ["stripe (Python)", "stripe (JavaScript)"];
 
 /// A request as it is sent at `at`, to a receiver that knows the first of `secrets`.
 fn sent(secrets: &[&str], body: &str, at: Timestamp) -> Signed {

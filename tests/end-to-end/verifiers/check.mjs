@@ -20,8 +20,8 @@ function older({ secret, headers }, body) {
 }
 
 const libraries = {
-  "standardwebhooks (npm)": [standard, (why) => why instanceof WebhookVerificationError],
-  "stripe (npm)": [older, (why) => why.type === "StripeSignatureVerificationError"],
+  "standardwebhooks (JavaScript)": [standard, (why) => why instanceof WebhookVerificationError],
+  "stripe (JavaScript)": [older, (why) => why.type === "StripeSignatureVerificationError"],
 };
 
 for await (const line of createInterface({ input: process.stdin })) {

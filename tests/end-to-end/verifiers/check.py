@@ -20,8 +20,8 @@ def older(case, body):
 
 
 LIBRARIES = {
-    "standardwebhooks (PyPI)": (standard, standardwebhooks.WebhookVerificationError),
-    "stripe (PyPI)": (older, stripe.SignatureVerificationError),
+    "standardwebhooks (Python)": (standard, standardwebhooks.WebhookVerificationError),
+    "stripe (Python)": (older, stripe.SignatureVerificationError),
 }
 
 for line in sys.stdin:

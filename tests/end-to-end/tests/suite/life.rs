@@ -68,9 +68,9 @@ async fn invoice_paid_reaches_three_and_every_library_accepts_it() {
         requests.push(signed(&got[0], &endpoint.secret));
     }
     let all = verdicts(&requests).unwrap();
-    accepts(&all[0], "standardwebhooks (PyPI)");
-    accepts(&all[1], "standardwebhooks (npm)");
-    accepts(&all[2], "stripe (PyPI)");
+    accepts(&all[0], "standardwebhooks (Python)");
+    accepts(&all[1], "standardwebhooks (JavaScript)");
+    accepts(&all[2], "stripe (Python)");
     // The older form alone has such secrets.
     for verdicts in &all[..2] {
         assert!(verdicts.values().all(Option::is_none), "{verdicts:?}");
