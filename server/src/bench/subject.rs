@@ -147,11 +147,12 @@ impl Subject {
         ours.map(|(_, pid)| processor_of(pid)).sum()
     }
 
-    /// Processor seconds used so far by each process, the watched among them.
+    /// Processor seconds used so far by each process, the watched and this one among them.
     pub(super) fn processors(&self) -> Result<Vec<(String, f64)>> {
         let watched = self.watched.iter();
         let watched = watched.map(|watched| (watched.name.clone(), watched.pid));
-        let all = self.ours().chain(watched);
+        let this = ("load and receiver".to_owned(), std::process::id());
+        let all = self.ours().chain(watched).chain([this]);
         all.map(|(name, pid)| Ok((name, processor_of(pid)?)))
             .collect()
     }
