@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use end_to_end::api::{Api, Endpoint};
-use end_to_end::program::Server;
+use end_to_end::program::{Server, other_log, other_views};
 use end_to_end::receiver::{Got, Receiver, Reply};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
@@ -45,9 +45,13 @@ async fn main() -> Result<()> {
     let data = data.path().join("data");
     let mut server = Server::start(&data, &[]).await?;
     let began = Instant::now();
+    let new = || "a new folder".to_owned();
+    let (log, views) = (other_log(), other_views());
     println!(
-        "a server on http://{}, its log and views in a new folder",
-        server.address()
+        "a server on http://{}, its log in {}, its views in {}",
+        server.address(),
+        log.unwrap_or_else(new),
+        views.unwrap_or_else(new)
     );
     let api = Api(server.address());
     let mut shops = vec![
