@@ -34,7 +34,7 @@ pub struct TierQueue {
     waiting: VecDeque<Waiting>,
     /// Let go and not done.
     open: BTreeSet<Offset>,
-    /// Found done by a takeover, and not yet read.
+    /// Done, and to be read: found so by a takeover, or the answer of an earlier epoch became durable in this one.
     done: BTreeSet<Offset>,
     /// Where the highest epoch rose, ascending: the offset of the record and the epoch.
     raises: VecDeque<(Offset, u64)>,
@@ -157,6 +157,7 @@ impl TierQueue {
         }
         self.position = self.position.max(end);
         self.sleep(now);
+        self.done = self.done.split_off(&self.position);
         Ok(unreadable)
     }
 
@@ -167,7 +168,7 @@ impl TierQueue {
             ..
         } = record;
         let parts = record.into_parts();
-        let is_done = self.done.remove(&offset);
+        let is_done = self.done.contains(&offset);
         match RetryRecord::decode(&parts) {
             Ok(RetryRecord::Fence(fence)) => self.raise(offset, fence.epoch.unwrap_or(0)),
             Ok(RetryRecord::Retry(retry)) => {
@@ -257,9 +258,12 @@ impl TierQueue {
         self.open.contains(&offset)
     }
 
-    /// The outcome of the record at `offset` is durable.
+    /// The outcome of the record at `offset` is durable, whether it was let go, waits or is still to be read.
     pub fn done(&mut self, offset: Offset) {
-        if !self.open.remove(&offset) && offset >= self.position {
+        let of = |waiting: &Waiting| waiting.offset;
+        if let Ok(at) = self.waiting.binary_search_by_key(&offset, of) {
+            self.waiting.remove(at);
+        } else if !self.open.remove(&offset) && offset >= self.position {
             self.done.insert(offset);
         }
     }

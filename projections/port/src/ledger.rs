@@ -21,7 +21,7 @@ pub struct Ledger {
 impl Ledger {
     /// Takes counts as they were stored.
     pub fn load(&mut self, tenant: TenantId, endpoint: EndpointId, counts: Accounting) {
-        add(&mut self.total.0, &counts);
+        self.total.0 += counts;
         self.deliveries.insert((tenant, endpoint), counts);
     }
 
@@ -84,7 +84,7 @@ impl Ledger {
     pub fn figures(&self, tenant: &TenantId, endpoints: &[EndpointId]) -> Figures {
         let mut deliveries = Accounting::default();
         for (_, counts) in self.of_deliveries().filter(|(key, _)| key.0 == *tenant) {
-            add(&mut deliveries, counts);
+            deliveries += *counts;
         }
         let at = |endpoint| self.accounting(tenant, endpoint);
         Figures {
@@ -131,29 +131,6 @@ impl Ledger {
     }
 }
 
-/// One state for each count.
-const STATES: [DeliveryState; 6] = [
-    DeliveryState::Pending,
-    DeliveryState::Retrying {
-        next_attempt_at: domain::time::Timestamp::from_millis(0),
-    },
-    DeliveryState::Delivered,
-    DeliveryState::DeadLettered(schemas::dead_letter::DeadLetterReason::Expired),
-    DeliveryState::Discarded,
-    DeliveryState::Cancelled,
-];
-
-const fn by_state(counts: &Accounting) -> [u64; 6] {
-    [
-        counts.pending,
-        counts.retrying,
-        counts.delivered,
-        counts.dead_lettered,
-        counts.discarded,
-        counts.cancelled,
-    ]
-}
-
 const fn place(state: DeliveryState) -> u8 {
     match state {
         DeliveryState::Pending | DeliveryState::Delivering => 0,
@@ -174,13 +151,6 @@ const fn slot(counts: &mut Accounting, state: DeliveryState) -> &mut u64 {
         DeliveryState::Discarded => &mut counts.discarded,
         DeliveryState::Cancelled => &mut counts.cancelled,
     }
-}
-
-fn add(sum: &mut Accounting, counts: &Accounting) {
-    for (state, count) in STATES.iter().zip(by_state(counts)) {
-        *slot(sum, *state) += count;
-    }
-    sum.deliveries += counts.deliveries;
 }
 
 const fn less(count: &mut u64) {

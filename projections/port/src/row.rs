@@ -365,6 +365,18 @@ pub struct Accounting {
     pub cancelled: u64,
 }
 
+impl std::ops::AddAssign for Accounting {
+    fn add_assign(&mut self, more: Self) {
+        self.deliveries += more.deliveries;
+        self.pending += more.pending;
+        self.retrying += more.retrying;
+        self.delivered += more.delivered;
+        self.dead_lettered += more.dead_lettered;
+        self.discarded += more.discarded;
+        self.cancelled += more.cancelled;
+    }
+}
+
 impl Accounting {
     /// Deliveries whose state is not known: zero, or something is wrong.
     #[must_use]

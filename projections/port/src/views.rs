@@ -185,7 +185,7 @@ pub struct Undelivered {
     pub conflict: u64,
 }
 
-/// Where all that is a tenant's stands, at one moment.
+/// Where all that is a tenant's stands.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Figures {
     /// Its deliveries, to whichever endpoint.

@@ -412,14 +412,7 @@ impl Counts {
                 Some(&state::ACCOUNTING) => {
                     let (tenant, endpoint) = state::accounting_of_key(key)?;
                     let mut counts = state::decode_accounting(value)?;
-                    let known = self.ledger.accounting(&tenant, &endpoint);
-                    counts.deliveries += known.deliveries;
-                    counts.pending += known.pending;
-                    counts.retrying += known.retrying;
-                    counts.delivered += known.delivered;
-                    counts.dead_lettered += known.dead_lettered;
-                    counts.discarded += known.discarded;
-                    counts.cancelled += known.cancelled;
+                    counts += self.ledger.accounting(&tenant, &endpoint);
                     self.ledger.load(tenant, endpoint, counts);
                 }
                 Some(&state::UNDELIVERED) => {

@@ -177,3 +177,32 @@ fn what_nobody_of_ours_wrote_is_open_until_it_is_put_away() {
     queue.done(0);
     assert_eq!(queue.below(), 1);
 }
+
+/// The answer of an earlier epoch becomes durable in this one, wherever the queue is with its record.
+#[test]
+fn what_is_done_while_it_waits_is_not_let_go() {
+    let mut queue = queue(4);
+    queue.done(3);
+    let read = records(0, &[retry(4), retry(4), retry(4), retry(4)]);
+    queue.read(read, 4, at(1_000)).unwrap();
+    queue.done(1);
+    assert_eq!(queue.release(at(9_000)).unwrap().offset, 0);
+    queue.done(0);
+    assert_eq!(queue.release(at(9_000)).unwrap().offset, 2);
+    queue.done(2);
+    assert!(queue.release(at(9_000)).is_none());
+    assert_eq!(queue.below(), 4);
+}
+
+/// What was found done stays so, though the queue forgets what waits in front of it, and reads again.
+#[test]
+fn what_is_done_stays_so_while_the_queue_sleeps() {
+    let mut queue = queue(3);
+    queue.done(1);
+    let read = || records(0, &[retry(4), retry(4), retry(4)]);
+    queue.read(read(), 3, at(-9_000)).unwrap();
+    assert_eq!(queue.wants(at(2_000)), Some(0), "it has forgotten");
+    queue.read(read(), 3, at(2_000)).unwrap();
+    let let_go = [(); 3].map(|()| queue.release(at(9_000)).map(|released| released.offset));
+    assert_eq!(let_go, [Some(0), Some(2), None]);
+}

@@ -43,16 +43,21 @@ async fn verify(command: &ViewsCommand, output: &mut Output) -> Result<()> {
     let log = open_log(command, holder).await?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let stores = Stores::open(&command.which, &command.data, holder, None, clock).await?;
-    let checked = compare(command, &log, &stores.views(), output).await;
+    let anew = "; `postrider views rebuild` makes them anew";
+    let checked = compare(command, &log, &stores.views(), anew, output).await;
     stores.close().await?;
     checked
 }
 
-/// Folds the log once more, compares every row, and prints each that differs.
+/// What a rebuild says whose rows are not as the log says.
+const NOT_SWITCHED: &str = ": the rows that were there before still count";
+
+/// Folds the log once more, compares every row, and prints each that differs; `otherwise` is what then follows.
 async fn compare(
     command: &ViewsCommand,
     log: &Arc<dyn EventLog>,
     views: &Arc<dyn ViewWriter>,
+    otherwise: &str,
     output: &mut Output,
 ) -> Result<()> {
     let folder = command.data.join("views-compared");
@@ -68,10 +73,7 @@ async fn compare(
     let (compared, passed_over) = (report.compared, report.passed_over);
     if report.differences > 0 {
         let found = report.differences;
-        bail!(
-            "{found} of {compared} rows are not as the log says; `postrider views rebuild` makes \
-             them anew"
-        );
+        bail!("{found} of {compared} rows are not as the log says{otherwise}");
     }
     output.line(&format!("{compared} rows are as the log says"))?;
     if passed_over > 0 {
@@ -92,7 +94,7 @@ async fn rebuild(command: &ViewsCommand, output: &mut Output) -> Result<()> {
             let rebuilding = rebuilding.await?;
             let views: Arc<dyn ViewWriter> = rebuilding.views();
             let rebuilt = projections::fill(&log, &views).await?;
-            compare(command, &log, &views, output).await?;
+            compare(command, &log, &views, NOT_SWITCHED, output).await?;
             rebuilding.finish().await?;
             rebuilt.folded.values().sum::<u64>()
         }
@@ -101,7 +103,7 @@ async fn rebuild(command: &ViewsCommand, output: &mut Output) -> Result<()> {
             let rebuilding = blocking(move || Rebuilding::begin(&config)).await?;
             let views = rebuilding.views();
             let rebuilt = projections::rebuild(&log, &views).await?;
-            compare(command, &log, &views, output).await?;
+            compare(command, &log, &views, NOT_SWITCHED, output).await?;
             blocking(move || rebuilding.finish()).await?;
             rebuilt.folded.values().sum()
         }

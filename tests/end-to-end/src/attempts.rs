@@ -7,7 +7,7 @@ use bytes::Bytes;
 use dispatcher::outgoing::{OpenedSecrets, outgoing};
 use domain::chance::Seeded;
 use domain::sealing::{self, Sealer};
-use domain::time::Timestamp;
+use domain::time::{Clock, Timestamp};
 use schemas::actor::Actor;
 use schemas::control::{
     Algorithm, Change, Endpoint, EndpointChange, EndpointState, OnDeadLetter, Ordering, RetryOn,
@@ -31,6 +31,16 @@ pub fn now() -> Timestamp {
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
     let millis = since.expect("it is later than 1970").as_millis();
     Timestamp::from_millis(i64::try_from(millis).unwrap_or(i64::MAX))
+}
+
+/// The clock of [`now`].
+#[derive(Clone, Copy, Debug)]
+pub struct MachineClock;
+
+impl Clock for MachineClock {
+    fn now(&self) -> Timestamp {
+        now()
+    }
 }
 
 /// A first attempt.

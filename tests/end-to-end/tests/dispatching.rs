@@ -14,8 +14,8 @@ use dispatcher::{Config, Deps};
 use domain::chance::Seeded;
 use domain::sealing::{self, Sealer};
 use domain::target::Rules;
-use domain::time::{Clock, Timestamp};
-use end_to_end::attempts::now;
+use domain::time::Timestamp;
+use end_to_end::attempts::MachineClock;
 use eventlog_embedded::{EmbeddedLaneIndexes, EmbeddedLog, IndexConfig};
 use eventlog_port::{
     EventLog, ReadLimit, Record, TopicPartition, TopicSpec, WriterKind, WriterSpec,
@@ -116,15 +116,6 @@ async fn read_request(stream: &mut TcpStream) -> Option<()> {
     let mut body = vec![0; length.unwrap().parse().unwrap()];
     stream.read_exact(&mut body).await.ok()?;
     Some(())
-}
-
-#[derive(Debug)]
-struct MachineClock;
-
-impl Clock for MachineClock {
-    fn now(&self) -> Timestamp {
-        now()
-    }
 }
 
 const KEY: [u8; 32] = [7; 32];

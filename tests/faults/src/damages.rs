@@ -174,9 +174,10 @@ fn swapped(history: &mut History) -> Option<()> {
             })
         };
         let first = (topic == "events").then(|| records.windows(2).position(is_pair))??;
-        let [one, other] = records.get_disjoint_mut([first, first + 1]).ok()?;
-        std::mem::swap(one, other);
-        std::mem::swap(&mut one.offset, &mut other.offset);
+        let offset = records[first].offset;
+        records.swap(first, first + 1);
+        records[first + 1].offset = records[first].offset;
+        records[first].offset = offset;
         Some(())
     })
 }

@@ -133,7 +133,7 @@ async fn any_consumer_reads_it(jars: &str, world: &World) {
         &format!("{name}[.](attempts|dead-letters|quarantine)"),
     )
     .await;
-    let kinds = |topic| read.iter().filter(move |(of, _)| *of == topic);
+    let of_topic = |topic| read.iter().filter(move |(of, _)| *of == topic);
     for (topic, file) in [
         (Read::Attempts, "attempts"),
         (Read::DeadLetters, "dead-letters"),
@@ -142,13 +142,13 @@ async fn any_consumer_reads_it(jars: &str, world: &World) {
         let schema = concat!(env!("CARGO_MANIFEST_DIR"), "/../../schemas/json/v1");
         let schema = std::fs::read(format!("{schema}/{file}.json")).unwrap();
         let schema = jsonschema::validator_for(&serde_json::from_slice(&schema).unwrap()).unwrap();
-        for (_, json) in kinds(topic) {
+        for (_, json) in of_topic(topic) {
             let wrong: Vec<String> = schema.iter_errors(json).map(|e| e.to_string()).collect();
             assert_eq!(wrong, Vec::<String>::new(), "{json}");
         }
     }
     let count = |topic, kind: &str| {
-        kinds(topic)
+        of_topic(topic)
             .filter(|(_, json)| json["kind"] == kind)
             .count()
     };
@@ -179,6 +179,8 @@ async fn consumed(jars: &str, brokers: &str, topics: &str) -> Vec<(Read, Value)>
         .kill_on_drop(true);
     let read = program.output().await.unwrap();
     let printed = String::from_utf8(read.stdout).unwrap();
+    let said = String::from_utf8_lossy(&read.stderr);
+    assert!(!printed.is_empty(), "{}: {said}", read.status);
     let json = |line: &str| {
         let (headers, value) = line.split_once('\t').unwrap();
         let (topic, json) = match headers.split_once("postrider:{") {

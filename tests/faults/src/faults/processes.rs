@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use anyhow::ensure;
+use anyhow::{Context as _, ensure};
 use end_to_end::until::until;
 use serde_json::Value;
 use tokio::time::{Instant, sleep, sleep_until};
@@ -150,7 +150,7 @@ pub(super) fn too_late(world: &World, rounds: u64) -> anyhow::Result<String> {
         for record in records {
             let json: Value = serde_json::from_slice(record.value.as_deref().unwrap_or_default())?;
             let epoch = json.pointer("/link/epoch").or_else(|| json.get("epoch"));
-            let epoch = epoch.and_then(Value::as_u64).unwrap_or_default();
+            let epoch = epoch.and_then(Value::as_u64).context("it has an epoch")?;
             late += usize::from(epoch < highest);
             highest = highest.max(epoch);
         }

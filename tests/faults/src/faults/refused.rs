@@ -26,9 +26,6 @@ const BY_BROKERS: [&str; 2] = [
     "an earlier append of this writer failed",
 ];
 
-/// And what they say once they have begun again, and know.
-const BY_ITSELF: [&str; 1] = ["is over the limit of"];
-
 /// In each round the brokers take nothing more in one topic, while the load goes on, until somebody's producer was
 /// destroyed by that and the next one finds it so.
 pub(super) async fn refused(world: &mut World, rounds: u64) -> anyhow::Result<Played> {
@@ -37,16 +34,19 @@ pub(super) async fn refused(world: &mut World, rounds: u64) -> anyhow::Result<Pl
     for round in 0..rounds {
         let which = usize::try_from(round)? % TOPICS.len();
         let (topic, words) = TOPICS[which];
-        let count = |why| said(world, words, why);
-        let (by_brokers, by_itself) = (count(&BY_BROKERS), count(&BY_ITSELF));
+        // What they say once they have begun again, and know.
+        let itself = format!(" of {topic}[");
+        let by_itself = || said(world, words, &[&itself]);
+        let by_brokers = || said(world, words, &BY_BROKERS);
+        let (before, known) = (by_brokers(), by_itself());
         let configuration = world.brokers.refuse(topic).await?;
         let refused = until(
             &format!("a writer of {topic} is refused"),
             SOON,
             async || {
                 // Who begins just then finds it by itself, and is refused by nobody.
-                let now = count(&BY_ITSELF);
-                Ok(if now > by_itself {
+                let now = by_itself();
+                Ok(if now > known {
                     Ok(())
                 } else {
                     Err(now.to_string())
@@ -56,7 +56,7 @@ pub(super) async fn refused(world: &mut World, rounds: u64) -> anyhow::Result<Pl
         .await;
         world.brokers.set(topic, &configuration).await?;
         refused.context(told(world))?;
-        ended[which] += count(&BY_BROKERS) - by_brokers;
+        ended[which] += by_brokers() - before;
         world.load.more(3, SOON).await?;
         world.arrives(3).await?;
     }
