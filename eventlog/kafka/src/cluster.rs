@@ -1,16 +1,18 @@
 //! Questions to the brokers. The driver's calls block, so each runs on a blocking thread and ends by
 //! itself after the configured request time.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::mpsc;
 use std::time::Duration;
 
 use domain::time::Timestamp;
 use eventlog_port::{Bounds, BoxError, Offset, ReadError, TopicPartition};
+use parking_lot::Mutex;
 use rdkafka::TopicPartitionList;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, KafkaResult};
-use rdkafka::metadata::Metadata;
+use rdkafka::metadata::{Metadata, MetadataTopic};
 
 use crate::config::Config;
 use crate::context::Quiet;
@@ -32,6 +34,9 @@ pub(crate) struct Cluster {
     client: Arc<BaseConsumer<Quiet>>,
     timeout: Duration,
     topic_prefix: String,
+    /// The most partitions that any broker has said each of our topics has; they never get fewer. A broker may hear of a
+    /// new topic later than another.
+    seen: Mutex<BTreeMap<String, u32>>,
     /// Dropped with the cluster, which ends the serving thread.
     _serving: mpsc::Sender<()>,
 }
@@ -64,6 +69,7 @@ impl Cluster {
             client,
             timeout,
             topic_prefix,
+            seen: Mutex::default(),
             _serving: serving,
         })
     }
@@ -91,25 +97,66 @@ impl Cluster {
         asked.await.unwrap_or(Err(KafkaError::Canceled))
     }
 
-    /// What the brokers say of all topics, or of one.
+    /// What a broker says of all topics, or of one.
     pub(crate) async fn metadata(&self, full_name: Option<String>) -> KafkaResult<Metadata> {
-        self.ask(move |client, timeout| client.fetch_metadata(full_name.as_deref(), timeout))
-            .await
+        let metadata = self
+            .ask(move |client, timeout| client.fetch_metadata(full_name.as_deref(), timeout))
+            .await?;
+        let mut seen = self.seen.lock();
+        for topic in metadata.topics() {
+            if let Some(count) = count(topic)
+                && topic.name().starts_with(&self.topic_prefix)
+            {
+                let most = seen.entry(topic.name().to_owned()).or_default();
+                *most = count.max(*most);
+            }
+        }
+        drop(seen);
+        Ok(metadata)
     }
 
-    /// How many partitions a topic has; `None` when it isn't there.
+    /// Whether some broker has said more of our topics than this one, who found `found` of those that were `wanted`:
+    /// then it has not heard yet of what is new.
+    pub(crate) fn lags(
+        &self,
+        wanted: impl Fn(&str) -> bool,
+        found: impl Fn(&str) -> Option<u32>,
+    ) -> bool {
+        let seen = self.seen.lock();
+        seen.iter()
+            .any(|(name, count)| wanted(name) && found(name) < Some(*count))
+    }
+
+    /// Who seemed to lag for a request's time is right: what is missing has been deleted.
+    pub(crate) fn believe(
+        &self,
+        wanted: impl Fn(&str) -> bool,
+        found: impl Fn(&str) -> Option<u32>,
+    ) {
+        let mut seen = self.seen.lock();
+        seen.retain(|name, count| !wanted(name) || found(name) >= Some(*count));
+    }
+
+    /// How many partitions a topic has; `None` when it isn't there. Who [lags](Self::lags) is asked again, for a
+    /// request's time.
     pub(crate) async fn partitions(&self, full_name: &str) -> KafkaResult<Option<u32>> {
-        let metadata = self.metadata(Some(full_name.to_owned())).await?;
-        let topic = metadata
-            .topics()
-            .iter()
-            .find(|topic| topic.name() == full_name);
-        let count = topic
-            .filter(|topic| topic.error().is_none())
-            .map(|t| t.partitions().len());
-        Ok(count
-            .filter(|count| *count > 0)
-            .map(|count| u32::try_from(count).unwrap_or(u32::MAX)))
+        let until = tokio::time::Instant::now() + self.timeout;
+        loop {
+            let metadata = self.metadata(Some(full_name.to_owned())).await?;
+            let found = metadata
+                .topics()
+                .iter()
+                .find(|topic| topic.name() == full_name)
+                .and_then(count);
+            if !self.lags(|name| name == full_name, |_| found) {
+                return Ok(found);
+            }
+            if tokio::time::Instant::now() >= until {
+                self.believe(|name| name == full_name, |_| found);
+                return Ok(found);
+            }
+            tokio::time::sleep(ASK_AGAIN).await;
+        }
     }
 
     pub(crate) async fn bounds(&self, partition: &TopicPartition) -> Result<Bounds, ReadError> {
@@ -155,8 +202,7 @@ impl Cluster {
         }
     }
 
-    /// Asks about one partition. Brokers that don't know it are believed once the cluster as a whole
-    /// doesn't: after a topic was made some lag behind.
+    /// Asks about one partition. A broker that doesn't know it may lag behind: see [`partitions`](Self::partitions).
     async fn ask_of<T, F>(&self, partition: &TopicPartition, question: F) -> Result<T, ReadError>
     where
         T: Send + 'static,
@@ -196,6 +242,12 @@ impl Cluster {
         list.add_partition_offset(full_name, number, rdkafka::Offset::Offset(raw(from)))?;
         Ok(list)
     }
+}
+
+/// How many partitions a topic has, as a broker says; `None` when it says that it doesn't know it.
+fn count(topic: &MetadataTopic) -> Option<u32> {
+    let count = topic.partitions().len();
+    (topic.error().is_none() && count > 0).then(|| u32::try_from(count).unwrap_or(u32::MAX))
 }
 
 /// Fetches the log lines and errors that have piled up.

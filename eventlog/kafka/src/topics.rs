@@ -225,17 +225,25 @@ impl Topics {
         Ok(&self.admin)
     }
 
-    /// Asks until a broker has answered, for a request's time: one that goes away takes the question
-    /// with it, and the next may know.
+    /// Asks until a broker has answered that does not lag behind another, for a request's time: one that goes away takes
+    /// the question with it, and the next may know.
     async fn listing(&self, wanted: impl Fn(&str) -> bool) -> Result<Listing, TopicError> {
         let until = Instant::now() + self.config.request_timeout;
         loop {
-            match self.listed(&wanted).await {
-                Err(_again) if Instant::now() < until => {
-                    tokio::time::sleep(ASK_EVERY).await;
+            let listed = self.listed(&wanted).await;
+            let is_late = Instant::now() >= until;
+            if let Ok(listing) = listed {
+                let found = |name: &str| listing.topics.get(name).map(Found::partitions);
+                if is_late {
+                    self.cluster.believe(&wanted, found);
                 }
-                done => return done,
+                if !self.cluster.lags(&wanted, found) {
+                    return Ok(listing);
+                }
+            } else if is_late {
+                return listed;
             }
+            tokio::time::sleep(ASK_EVERY).await;
         }
     }
 

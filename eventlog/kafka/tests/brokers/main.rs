@@ -6,6 +6,7 @@ mod breaking;
 mod broker;
 mod conformance;
 mod groups;
+mod lagging;
 mod outages;
 mod proxy;
 mod reading;

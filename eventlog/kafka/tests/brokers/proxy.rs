@@ -13,6 +13,10 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
+/// The end of a topic's name, and of one that no broker has, without the prefix of the first.
+const KNOWN: &[u8] = b".stream";
+const UNKNOWN: &[u8] = b"_stream";
+
 /// What the proxy does with bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Mode {
@@ -25,12 +29,16 @@ pub(crate) enum Mode {
     Refuse,
     /// A byte in the midst of every answer is changed, but for small ones.
     Corrupt,
+    /// The brokers don't know topics whose names end on [`KNOWN`], like one that has not heard yet of a new topic.
+    Lag,
     End,
 }
 
 /// A proxy of one slot: one listener a broker.
 pub(crate) struct Proxy {
     mode: watch::Sender<Mode>,
+    /// How often an answer said in [`Mode::Lag`] that the topic is not there.
+    denials: watch::Sender<usize>,
     bootstrap: String,
 }
 
@@ -52,6 +60,11 @@ impl Proxy {
         let address = |(l, _): &(TcpListener, u16)| l.local_addr().expect("bound").to_string();
         let bootstrap = listeners.iter().map(address).collect::<Vec<_>>().join(",");
         let (mode, modes) = watch::channel(Mode::Forward);
+        let denials = watch::Sender::new(0);
+        let bytes = Bytes {
+            modes,
+            denials: denials.clone(),
+        };
         let to_std = |(l, to): (TcpListener, u16)| (l.into_std().expect("a socket"), to);
         let listeners: Vec<_> = listeners.into_iter().map(to_std).collect();
         // A runtime of its own: it must go on while a test blocks.
@@ -63,12 +76,16 @@ impl Proxy {
                 let mut all = JoinSet::new();
                 for (listener, to) in listeners {
                     let listener = TcpListener::from_std(listener).expect("a socket");
-                    all.spawn(accept(listener, to, modes.clone()));
+                    all.spawn(accept(listener, to, bytes.clone()));
                 }
                 while all.join_next().await.is_some() {}
             });
         });
-        Self { mode, bootstrap }
+        Self {
+            mode,
+            denials,
+            bootstrap,
+        }
     }
 
     /// Where clients bootstrap.
@@ -79,6 +96,20 @@ impl Proxy {
     pub(crate) fn set(&self, mode: Mode) {
         self.mode.send_replace(mode);
     }
+
+    /// Waits until so many more answers have denied the topic.
+    pub(crate) async fn denies(&self, times: usize) {
+        let mut denials = self.denials.subscribe();
+        let until = *denials.borrow() + times;
+        drop(denials.wait_for(|denials| *denials >= until).await);
+    }
+}
+
+/// What a connection must know of the proxy.
+#[derive(Clone)]
+struct Bytes {
+    modes: watch::Receiver<Mode>,
+    denials: watch::Sender<usize>,
 }
 
 impl Drop for Proxy {
@@ -98,9 +129,9 @@ async fn listen(slot: &str) -> io::Result<Vec<(TcpListener, u16)>> {
     Ok(listeners)
 }
 
-async fn accept(listener: TcpListener, to: u16, modes: watch::Receiver<Mode>) {
+async fn accept(listener: TcpListener, to: u16, bytes: Bytes) {
     let mut connections = JoinSet::new();
-    let mut end = modes.clone();
+    let mut end = bytes.modes.clone();
     loop {
         tokio::select! {
             biased;
@@ -108,16 +139,16 @@ async fn accept(listener: TcpListener, to: u16, modes: watch::Receiver<Mode>) {
             _ = connections.join_next(), if !connections.is_empty() => {}
             accepted = listener.accept() => {
                 if let Ok((client, _)) = accepted {
-                    connections.spawn(connection(client, to, modes.clone()));
+                    connections.spawn(connection(client, to, bytes.clone()));
                 }
             }
         }
     }
 }
 
-async fn connection(client: TcpStream, to: u16, modes: watch::Receiver<Mode>) {
-    let mut closed = modes.clone();
-    let refused = *modes.borrow() == Mode::Refuse;
+async fn connection(client: TcpStream, to: u16, bytes: Bytes) {
+    let mut closed = bytes.modes.clone();
+    let refused = *closed.borrow() == Mode::Refuse;
     if refused {
         return;
     }
@@ -129,8 +160,8 @@ async fn connection(client: TcpStream, to: u16, modes: watch::Receiver<Mode>) {
     tokio::select! {
         biased;
         _ = closed.wait_for(|mode| matches!(mode, Mode::Refuse | Mode::End)) => {}
-        _ = copy(from_client, to_broker, modes.clone(), false) => {}
-        _ = copy(from_broker, to_client, modes, true) => {}
+        _ = copy(from_client, to_broker, bytes.clone(), false) => {}
+        _ = copy(from_broker, to_client, bytes, true) => {}
     }
 }
 
@@ -138,9 +169,10 @@ async fn connection(client: TcpStream, to: u16, modes: watch::Receiver<Mode>) {
 async fn copy(
     mut from: OwnedReadHalf,
     mut to: OwnedWriteHalf,
-    mut modes: watch::Receiver<Mode>,
+    bytes: Bytes,
     answers: bool,
 ) -> io::Result<()> {
+    let Bytes { mut modes, denials } = bytes;
     let mut buffer = vec![0; 64 * 1024];
     let mut dead = false;
     loop {
@@ -153,10 +185,29 @@ async fn copy(
         if answers && mode == Mode::Corrupt && count > 1_000 {
             buffer[count / 2] ^= 1;
         }
+        if mode == Mode::Lag && exchange_names(&mut buffer[..count]) && answers {
+            denials.send_modify(|denials| *denials += 1);
+        }
         // A stream that has lost bytes is no use any more.
         dead |= answers && mode == Mode::SwallowAnswers;
         if !dead {
             to.write_all(&buffer[..count]).await?;
         }
     }
+}
+
+/// Puts the unknown name in the place of the known one, and the other way round; whether there was any.
+fn exchange_names(bytes: &mut [u8]) -> bool {
+    let mut found = false;
+    for start in 0..bytes.len().saturating_sub(KNOWN.len() - 1) {
+        let name = &mut bytes[start..start + KNOWN.len()];
+        let other = match &*name {
+            KNOWN => UNKNOWN,
+            UNKNOWN => KNOWN,
+            _ => continue,
+        };
+        name.copy_from_slice(other);
+        found = true;
+    }
+    found
 }

@@ -49,6 +49,7 @@ async fn what_does_not_fit_is_named_with_the_command_that_mends_it() {
         ("retention.ms", "60000"),
         ("retention.bytes", "1000000"),
         ("max.message.bytes", "1000"),
+        ("min.insync.replicas", "1"),
         ("unclean.leader.election.enable", "true"),
     ];
     made_by_others(&full_name, 1, &settings).await;
