@@ -1,8 +1,14 @@
 //! Damages to a good history. Each must be found, or the verdict on the good one says nothing.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use anyhow::{Context as _, ensure};
 use checker::history::{Arrival, Ending, Record, Reply};
 use checker::{History, Limits};
+use serde_json::Value;
+
+/// What a fence says of itself.
+const FENCE: &str = r#""kind":"fence""#;
 
 /// A name, and what is done.
 type Damage = (&'static str, fn(&mut History) -> Option<()>);
@@ -10,12 +16,12 @@ type Damage = (&'static str, fn(&mut History) -> Option<()>);
 /// Every damage. One that finds nothing to damage says `None`.
 const DAMAGES: &[Damage] = &[
     ("a receiver's line lost", |h| {
-        let first = first_attempt(h)?;
+        let first = one_attempt(h)?;
         h.arrivals.remove(first);
         Some(())
     }),
     ("a receiver's line doubled, with one owner", |h| {
-        let first = first_attempt(h)?;
+        let first = one_attempt(h)?;
         let again = h.arrivals[first].clone();
         h.arrivals.insert(first + 1, again);
         Some(())
@@ -26,7 +32,7 @@ const DAMAGES: &[Damage] = &[
         Some(())
     }),
     ("an answer of a receiver changed", |h| {
-        let first = first_attempt(h)?;
+        let first = one_attempt(h)?;
         h.arrivals[first].reply = Reply::Status(500);
         Some(())
     }),
@@ -49,9 +55,7 @@ const DAMAGES: &[Damage] = &[
         })?;
         of_topic(h, &topic, is_retry)
     }),
-    ("a fence lost", |h| {
-        of_topic(h, "progress", |record| holds(record, r#""kind":"fence""#))
-    }),
+    ("a fence lost", fence_lost),
     ("a 202 to what is not in the log", |h| {
         let taken = h.requests.iter().position(|request| {
             let status = request.answer.as_ref().map(|answer| answer.status);
@@ -115,65 +119,151 @@ const OF_FOREIGN: &[Damage] = &[
 /// # Errors
 /// What was not found; or had nothing to damage.
 pub fn are_found(history: &History, limits: &Limits) -> anyhow::Result<usize> {
+    let each = each(history, limits);
+    for (name, is_found) in &each {
+        let is_found = is_found.with_context(|| format!("{name}: there is nothing to damage"))?;
+        ensure!(is_found, "{name}: the checker did not find it");
+    }
+    Ok(each.len())
+}
+
+/// Damages `history` in every way: the name of each, and whether the checker found it; `None` when there was nothing to
+/// damage.
+#[must_use]
+pub fn each(history: &History, limits: &Limits) -> Vec<(&'static str, Option<bool>)> {
     let more: &[Damage] = if history.foreign.is_empty() {
         &[]
     } else {
         OF_FOREIGN
     };
-    let damages = || DAMAGES.iter().chain(more);
-    for (name, damage) in damages() {
+    let damage = |(name, damage): &Damage| {
         let mut damaged = history.clone();
-        damage(&mut damaged).with_context(|| format!("{name}: there is nothing to damage"))?;
-        let found = checker::check(&damaged, limits);
-        ensure!(!found.is_empty(), "{name}: the checker did not find it");
-    }
-    Ok(damages().count())
-}
-
-/// The one request that there was of an attempt that was answered well.
-fn first_attempt(history: &History) -> Option<usize> {
-    let of = |arrival: &Arrival| {
-        let named = |name: &str| {
-            let found = arrival.headers.iter().find(|(found, _)| found == name);
-            found.map(|(_, value)| value.clone())
-        };
-        (named("x-webhook-id"), named("webhook-attempt"))
+        let done = damage(&mut damaged);
+        (
+            *name,
+            done.map(|()| !checker::check(&damaged, limits).is_empty()),
+        )
     };
-    history.arrivals.iter().position(|arrival| {
-        let same = history
-            .arrivals
-            .iter()
-            .filter(|other| of(other) == of(arrival));
-        arrival.reply == Reply::Status(200) && same.count() == 1
-    })
+    DAMAGES.iter().chain(more).map(damage).collect()
 }
 
-/// Removes the first record of `topic` that fits.
+/// The one request that there was of an attempt that was answered well, and whose outcome counts. Of all such that which
+/// is the furthest from any fence: around one a repeat is allowed, and clocks differ.
+fn one_attempt(history: &History) -> Option<usize> {
+    let succeeded: BTreeSet<_> = history
+        .partitions
+        .iter()
+        .filter(|((topic, _), _)| topic == "attempts")
+        .flat_map(|(_, records)| counting(records))
+        .filter_map(|(_, record)| attempt_that_succeeded(record))
+        .collect();
+    let mut arrivals: BTreeMap<_, Vec<usize>> = BTreeMap::new();
+    for (index, arrival) in history.arrivals.iter().enumerate() {
+        arrivals.entry(attempt_of(arrival)).or_default().push(index);
+    }
+    let fences: Vec<i64> = of_progress(history)
+        .flat_map(|(_, records)| records)
+        .filter(|record| holds(record, FENCE))
+        .map(|fence| fence.appended_at)
+        .collect();
+    let from_fences = |index: &usize| {
+        let at = history.arrivals[*index].at;
+        fences.iter().map(|fence| fence.abs_diff(at)).min()
+    };
+    let ones = arrivals.into_iter().filter_map(|(attempt, indices)| {
+        let [only] = indices[..] else { return None };
+        (succeeded.contains(&attempt?) && history.arrivals[only].reply == Reply::Status(200))
+            .then_some(only)
+    });
+    ones.max_by_key(from_fences)
+}
+
+/// A delivery, and the number of one of its attempts.
+type Attempt = (String, u64);
+
+fn attempt_of(arrival: &Arrival) -> Option<Attempt> {
+    let named = |name: &str| {
+        let found = arrival.headers.iter().find(|(found, _)| found == name);
+        found.map(|(_, value)| value.clone())
+    };
+    let number = named("webhook-attempt")?.parse().ok()?;
+    Some((named("x-webhook-id")?, number))
+}
+
+fn attempt_that_succeeded(record: &Record) -> Option<Attempt> {
+    let json: Value = serde_json::from_slice(record.value.as_deref()?).ok()?;
+    let said = |path| json.pointer(path);
+    if said("/kind")? != "succeeded" {
+        return None;
+    }
+    let delivery = said("/delivery/id")?.as_str()?;
+    Some((delivery.to_owned(), said("/attempt/number")?.as_u64()?))
+}
+
+/// Removes the first record of `topic` that fits, and counts.
 fn of_topic(history: &mut History, topic: &str, fits: fn(&Record) -> bool) -> Option<()> {
     let mut partitions = history.partitions.iter_mut();
     partitions.find_map(|((found, _), records)| {
-        let first = (found == topic).then(|| records.iter().position(fits))??;
+        if found != topic {
+            return None;
+        }
+        let (first, _) = counting(records).find(|(_, record)| fits(record))?;
         records.remove(first);
         Some(())
     })
 }
 
-/// Swaps two neighbours in `events` that one partition of `inbox` has sent there, each keeping its offset.
+/// The records that count, with their places: what is late, behind the fence of a later owner, is not missed.
+fn counting(records: &[Record]) -> impl Iterator<Item = (usize, &Record)> {
+    let mut highest = None;
+    records.iter().enumerate().filter(move |(_, record)| {
+        let epoch = epoch(record);
+        let counts = epoch.is_none() || epoch >= highest;
+        highest = highest.max(epoch);
+        counts
+    })
+}
+
+/// Removes the first fence from `progress` whose owner has written anything: one that was killed before is not missed.
+fn fence_lost(history: &mut History) -> Option<()> {
+    let epochs_of = |topic: &str, partition: u32| -> BTreeSet<u64> {
+        let written = history.partitions.get(&(topic.to_owned(), partition));
+        written.into_iter().flatten().filter_map(epoch).collect()
+    };
+    let (place, lost) = of_progress(history).find_map(|(place, records)| {
+        let written = epochs_of("attempts", place.1);
+        let is_missed = |record: &Record| holds(record, FENCE) && written.contains(&record.offset);
+        Some((place.clone(), records.iter().position(is_missed)?))
+    })?;
+    history.partitions.get_mut(&place)?.remove(lost);
+    Some(())
+}
+
+fn of_progress(history: &History) -> impl Iterator<Item = (&(String, u32), &Vec<Record>)> {
+    let partitions = history.partitions.iter();
+    partitions.filter(|((topic, _), _)| topic == "progress")
+}
+
+/// Swaps two neighbours in `events` that one partition of `inbox` has sent there for the first time, each keeping its
+/// offset. A router that begins again may send them once more; those count for nothing, in whatever order they are.
 fn swapped(history: &mut History) -> Option<()> {
     let mut partitions = history.partitions.iter_mut();
     partitions.find_map(|((topic, _), records)| {
+        if topic != "events" {
+            return None;
+        }
+        let mut highest: BTreeMap<String, Option<u64>> = BTreeMap::new();
         let is_pair = |pair: &[Record]| {
-            let origins = pair.iter().map(origin).collect::<Option<Vec<_>>>();
-            let partition = |origin: &&str| {
-                origin
-                    .rsplit_once('/')
-                    .map(|(partition, _)| partition.to_owned())
+            let Some((from, offset)) = origin(&pair[0]) else {
+                return false;
             };
-            origins.is_some_and(|both| {
-                both[0] != both[1] && partition(&both[0]) == partition(&both[1])
-            })
+            let highest = highest.entry(from.to_owned()).or_default();
+            let is_first_time = *highest < Some(offset);
+            *highest = (*highest).max(Some(offset));
+            let next = origin(&pair[1]);
+            is_first_time && next.is_some_and(|(also, next)| also == from && next > offset)
         };
-        let first = (topic == "events").then(|| records.windows(2).position(is_pair))??;
+        let first = records.windows(2).position(is_pair)?;
         let offset = records[first].offset;
         records.swap(first, first + 1);
         records[first + 1].offset = records[first].offset;
@@ -182,10 +272,26 @@ fn swapped(history: &mut History) -> Option<()> {
     })
 }
 
-/// Where in `inbox` an event was accepted.
-fn origin(record: &Record) -> Option<&str> {
+/// Where in `inbox` an event was accepted: topic and partition, and offset.
+fn origin(record: &Record) -> Option<(&str, u64)> {
     let origin = record.headers.iter().find(|(name, _)| name == "origin");
-    std::str::from_utf8(origin?.1.as_deref()?).ok()
+    let origin = std::str::from_utf8(origin?.1.as_deref()?).ok()?;
+    let (from, offset) = origin.rsplit_once('/')?;
+    Some((from, offset.parse().ok()?))
+}
+
+/// The epoch of the owner that wrote it.
+fn epoch(record: &Record) -> Option<u64> {
+    let json = beside(record).or(record.value.as_deref())?;
+    let json: Value = serde_json::from_slice(json).ok()?;
+    let epoch = json.pointer("/link/epoch").or(json.pointer("/epoch"));
+    epoch?.as_u64()
+}
+
+/// What an owner says of a record, beside its payload.
+fn beside(record: &Record) -> Option<&[u8]> {
+    let said = record.headers.iter().find(|(name, _)| name == "postrider");
+    said?.1.as_deref()
 }
 
 fn holds(record: &Record, words: &str) -> bool {
@@ -199,10 +305,7 @@ fn is_routed(record: &Record) -> bool {
 }
 
 fn is_retry(record: &Record) -> bool {
-    let said = record.headers.iter().find(|(name, _)| name == "postrider");
-    let said = said
-        .and_then(|(_, value)| value.as_deref())
-        .unwrap_or_default();
+    let said = beside(record).unwrap_or_default();
     String::from_utf8_lossy(said).contains(r#""kind":"retry""#)
 }
 
@@ -212,4 +315,90 @@ fn of_retry(history: &History, topic: &str) -> bool {
         && records
             .filter(|((found, _), _)| found == topic)
             .any(|(_, records)| records.iter().any(is_retry))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record(offset: u64, name: &str, said: &str) -> Record {
+        Record {
+            offset,
+            headers: vec![(name.to_owned(), Some(said.as_bytes().to_vec()))],
+            ..Record::default()
+        }
+    }
+
+    /// A record of an owner's, its JSON where a topic without payloads has it.
+    fn of_owner(offset: u64, json: &str) -> Record {
+        Record {
+            value: Some(json.as_bytes().to_vec()),
+            ..record(offset, "by", "an owner")
+        }
+    }
+
+    fn history(partitions: &[(&str, Vec<Record>)]) -> History {
+        let partition =
+            |(topic, records): &(&str, Vec<Record>)| (((*topic).to_owned(), 0), records.clone());
+        History {
+            partitions: partitions.iter().map(partition).collect(),
+            ..History::default()
+        }
+    }
+
+    fn offsets(history: &History, topic: &str) -> Vec<u64> {
+        let records = &history.partitions[&(topic.to_owned(), 0)];
+        records.iter().map(|record| record.offset).collect()
+    }
+
+    #[test]
+    fn what_a_router_sent_again_is_not_swapped() {
+        let origins = ["3/0", "1/0", "3/1", "1/1", "3/0", "3/1", "3/2", "3/3"];
+        let records = (0..)
+            .zip(origins)
+            .map(|(offset, origin)| record(offset, "origin", &format!("inbox/{origin}")));
+        let mut history = history(&[("events", records.collect())]);
+        swapped(&mut history).unwrap();
+        let records = &history.partitions[&("events".to_owned(), 0)];
+        let swapped: Vec<_> = records.iter().filter_map(origin).collect();
+        assert_eq!(swapped[4..6], [("inbox/3", 0), ("inbox/3", 1)]);
+        assert_eq!(swapped[6..8], [("inbox/3", 3), ("inbox/3", 2)]);
+        assert_eq!(offsets(&history, "events"), (0..8).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn what_came_late_is_not_lost() {
+        let mut history = history(&[(
+            "attempts",
+            vec![
+                of_owner(0, r#"{"kind":"fence","epoch":0}"#),
+                of_owner(1, r#"{"kind":"fence","epoch":2}"#),
+                of_owner(2, r#"{"kind":"succeeded","link":{"epoch":0}}"#),
+                of_owner(3, r#"{"kind":"succeeded","link":{"epoch":2}}"#),
+            ],
+        )]);
+        of_topic(&mut history, "attempts", |record| {
+            holds(record, "succeeded")
+        });
+        assert_eq!(offsets(&history, "attempts"), [0, 1, 2]);
+    }
+
+    #[test]
+    fn a_fence_of_an_owner_that_wrote_nothing_is_not_lost() {
+        let mut history = history(&[
+            (
+                "attempts",
+                vec![of_owner(0, r#"{"kind":"fence","epoch":1}"#)],
+            ),
+            (
+                "progress",
+                vec![
+                    of_owner(0, r#"{"kind":"fence","owner":"killed at once"}"#),
+                    of_owner(1, r#"{"kind":"fence","owner":"writes"}"#),
+                ],
+            ),
+        ]);
+        fence_lost(&mut history).unwrap();
+        assert_eq!(offsets(&history, "progress"), [0]);
+    }
 }

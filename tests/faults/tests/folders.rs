@@ -1,6 +1,7 @@
 //! A history that was written down is read back as it was, and each damage to it is found.
 #![allow(clippy::unwrap_used, reason = "a test that can't go on panics")]
 
+use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
 use checker::History;
@@ -14,6 +15,9 @@ use tempfile::TempDir;
 
 /// A seed whose world has everything that is damaged: retries, keys, views.
 const SEED: u64 = 7;
+
+/// Seeds of worlds in which much is repeated, late, or around a fence.
+const WORLDS: [u64; 7] = [0, 1, 7, 19, 80, 98, 99];
 
 fn history() -> &'static History {
     static RAN: OnceLock<History> = OnceLock::new();
@@ -86,6 +90,25 @@ fn each_damage_to_a_history_that_was_written_down_is_found() {
     assert_eq!(rows(&read.views), rows(&history.views));
     let found = damages::are_found(&read, &verdict::limits()).unwrap();
     assert!(found >= 15, "{found}");
+}
+
+/// Whatever happened in a world (repeats, late records, owners killed at once), what is damaged was needed.
+#[test]
+fn each_damage_is_found_in_every_world() {
+    let mut found = BTreeMap::new();
+    let mut missed = Vec::new();
+    for seed in WORLDS {
+        let ran = run(draw(seed)).unwrap();
+        for (name, is_found) in damages::each(&ran.history, &verdict::limits()) {
+            if is_found == Some(false) {
+                missed.push((name, seed));
+            }
+            *found.entry(name).or_default() += u64::from(is_found.is_some());
+        }
+    }
+    assert_eq!(missed, Vec::new(), "by seed");
+    let never: BTreeMap<_, u64> = found.into_iter().filter(|(_, times)| *times == 0).collect();
+    assert_eq!(never, BTreeMap::new(), "never done");
 }
 
 #[test]
