@@ -11,8 +11,9 @@ use eventlog_port::{Bounds, BoxError, Offset, ReadError, TopicPartition};
 use parking_lot::Mutex;
 use rdkafka::TopicPartitionList;
 use rdkafka::consumer::{BaseConsumer, Consumer};
-use rdkafka::error::{KafkaError, KafkaResult};
+use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 use rdkafka::metadata::{Metadata, MetadataTopic};
+use tokio::time::Instant;
 
 use crate::config::Config;
 use crate::context::Quiet;
@@ -25,8 +26,24 @@ const SERVE_EVERY: Duration = Duration::from_millis(250);
 /// How long fetching them goes on when there are none.
 const SERVE_FOR: Duration = Duration::from_millis(1);
 
-/// How long to wait before brokers that don't know a new topic yet are asked again.
-const ASK_AGAIN: Duration = Duration::from_millis(20);
+/// How long to wait before brokers that don't know what they will are asked again.
+pub(crate) const ASK_AGAIN: Duration = Duration::from_millis(20);
+
+/// For how many request times brokers may not know a topic that one of them did.
+const GONE_AFTER: u32 = 3;
+
+/// A broker that has not heard yet of what another has told of.
+pub(crate) const BEHIND: KafkaError =
+    KafkaError::MetadataFetch(RDKafkaErrorCode::UnknownTopicOrPartition);
+
+/// A topic that a broker has told of.
+#[derive(Default)]
+struct Seen {
+    /// The most that any said; they never get fewer.
+    partitions: u32,
+    /// Since when others don't know it, or know fewer.
+    missing_since: Option<Instant>,
+}
 
 /// A client of its own for questions: on a connection that also fetches, a question waits until the
 /// broker has answered the fetch.
@@ -34,9 +51,8 @@ pub(crate) struct Cluster {
     client: Arc<BaseConsumer<Quiet>>,
     timeout: Duration,
     topic_prefix: String,
-    /// The most partitions that any broker has said each of our topics has; they never get fewer. A broker may hear of a
-    /// new topic later than another.
-    seen: Mutex<BTreeMap<String, u32>>,
+    /// Our topics, as far as any broker has told of them: one may hear of a new topic later than another.
+    seen: Mutex<BTreeMap<String, Seen>>,
     /// Dropped with the cluster, which ends the serving thread.
     _serving: mpsc::Sender<()>,
 }
@@ -107,8 +123,13 @@ impl Cluster {
             if let Some(count) = count(topic)
                 && topic.name().starts_with(&self.topic_prefix)
             {
-                let most = seen.entry(topic.name().to_owned()).or_default();
-                *most = count.max(*most);
+                let seen = seen.entry(topic.name().to_owned()).or_default();
+                if count >= seen.partitions {
+                    *seen = Seen {
+                        partitions: count,
+                        missing_since: None,
+                    };
+                }
             }
         }
         drop(seen);
@@ -116,31 +137,36 @@ impl Cluster {
     }
 
     /// Whether some broker has said more of our topics than this one, who found `found` of those that were `wanted`:
-    /// then it has not heard yet of what is new.
+    /// then it has not heard yet of what is new. What is missing for [`GONE_AFTER`] request times has been deleted.
     pub(crate) fn lags(
         &self,
         wanted: impl Fn(&str) -> bool,
         found: impl Fn(&str) -> Option<u32>,
     ) -> bool {
-        let seen = self.seen.lock();
-        seen.iter()
-            .any(|(name, count)| wanted(name) && found(name) < Some(*count))
-    }
-
-    /// Who seemed to lag for a request's time is right: what is missing has been deleted.
-    pub(crate) fn believe(
-        &self,
-        wanted: impl Fn(&str) -> bool,
-        found: impl Fn(&str) -> Option<u32>,
-    ) {
-        let mut seen = self.seen.lock();
-        seen.retain(|name, count| !wanted(name) || found(name) >= Some(*count));
+        let now = Instant::now();
+        let mut lags = false;
+        self.seen.lock().retain(|name, seen| {
+            if !wanted(name) || found(name) >= Some(seen.partitions) {
+                return true;
+            }
+            let since = *seen.missing_since.get_or_insert(now);
+            let is_gone = now.duration_since(since) >= self.timeout * GONE_AFTER;
+            if is_gone {
+                tracing::warn!(
+                    topic = name,
+                    "a topic, or a part of it, is not there any more"
+                );
+            }
+            lags |= !is_gone;
+            !is_gone
+        });
+        lags
     }
 
     /// How many partitions a topic has; `None` when it isn't there. Who [lags](Self::lags) is asked again, for a
     /// request's time.
     pub(crate) async fn partitions(&self, full_name: &str) -> KafkaResult<Option<u32>> {
-        let until = tokio::time::Instant::now() + self.timeout;
+        let until = Instant::now() + self.timeout;
         loop {
             let metadata = self.metadata(Some(full_name.to_owned())).await?;
             let found = metadata
@@ -151,12 +177,26 @@ impl Cluster {
             if !self.lags(|name| name == full_name, |_| found) {
                 return Ok(found);
             }
-            if tokio::time::Instant::now() >= until {
-                self.believe(|name| name == full_name, |_| found);
-                return Ok(found);
+            if Instant::now() >= until {
+                return Err(BEHIND);
             }
             tokio::time::sleep(ASK_AGAIN).await;
         }
+    }
+
+    /// Whether each of the first `count` partitions of a topic is led by a broker that knows it.
+    pub(crate) async fn leaders_answer(&self, full_name: &str, count: u32) -> bool {
+        let full_name = full_name.to_owned();
+        let asked = self.ask(move |client, timeout| {
+            let mut asked = TopicPartitionList::with_capacity(count as usize);
+            for number in 0..i32::try_from(count).unwrap_or(i32::MAX) {
+                asked.add_partition_offset(&full_name, number, rdkafka::Offset::Offset(0))?;
+            }
+            let answered = client.offsets_for_times(asked, timeout)?;
+            let mut elements = answered.elements().into_iter();
+            elements.try_for_each(|element| element.error())
+        });
+        asked.await.is_ok()
     }
 
     pub(crate) async fn bounds(&self, partition: &TopicPartition) -> Result<Bounds, ReadError> {
@@ -211,7 +251,7 @@ impl Cluster {
         let unavailable = |error| ReadError::Unavailable(Box::new(error));
         let full_name = format!("{}{}", self.topic_prefix, partition.topic());
         let number = i32::try_from(partition.partition()).unwrap_or(i32::MAX);
-        let until = tokio::time::Instant::now() + self.timeout;
+        let until = Instant::now() + self.timeout;
         loop {
             let (question, topic) = (question.clone(), full_name.clone());
             let asked = self.ask(move |client, timeout| question(client, timeout, &topic, number));
@@ -225,7 +265,7 @@ impl Cluster {
                     return Err(ReadError::NoSuchPartition(partition.clone()));
                 }
             }
-            if tokio::time::Instant::now() >= until {
+            if Instant::now() >= until {
                 return Err(unavailable(error));
             }
             tokio::time::sleep(ASK_AGAIN).await;

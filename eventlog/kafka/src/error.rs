@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use eventlog_port::{AppendError, TopicError, TopicPartition};
+use eventlog_port::{AppendError, TopicError};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 
 /// A log that could not be connected.
@@ -81,27 +81,18 @@ pub(crate) fn is_missing(error: &KafkaError) -> bool {
     })
 }
 
-/// What a failed delivery says about its record.
+/// What a failed delivery says about its record: that it may be there.
 ///
 /// librdkafka knows more, a message's status, but `rdkafka` doesn't hand it on; and an error may be
-/// that of a second try whose first one landed. So whatever is not certain is *unknown*: purged,
-/// timed out, cut off.
-pub(crate) fn delivery_error(
-    error: KafkaError,
-    to: impl FnOnce() -> TopicPartition,
-) -> AppendError {
-    if is_missing(&error) {
-        AppendError::NoSuchPartition(to())
-    } else {
-        AppendError::Unconfirmed(Arc::new(error))
-    }
+/// that of a second try whose first one landed. A broker that doesn't know the partition may lag behind.
+pub(crate) fn delivery_error(error: KafkaError) -> AppendError {
+    AppendError::Unconfirmed(Arc::new(error))
 }
 
-/// What a record that the client did not take says. It was not sent.
-pub(crate) fn refused(error: KafkaError, to: &TopicPartition) -> AppendError {
-    if is_missing(&error) {
-        AppendError::NoSuchPartition(to.clone())
-    } else if error.rdkafka_error_code() == Some(Code::Fatal) {
+/// What a record that the client did not take says. It was not sent. That there is no such partition is not
+/// believed: the writer has seen it, and a broker may lag behind.
+pub(crate) fn refused(error: KafkaError) -> AppendError {
+    if error.rdkafka_error_code() == Some(Code::Fatal) {
         AppendError::Broken
     } else {
         AppendError::Unavailable(Arc::new(error))

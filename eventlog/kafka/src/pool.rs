@@ -223,6 +223,12 @@ impl Shard {
             return;
         }
         match self.consumer.fetch_metadata(Some(topic), LEADERS_WITHIN) {
+            Ok(found) if found.topics().iter().all(|topic| topic.error().is_some()) => {
+                tracing::debug!(
+                    topic,
+                    "the broker that was asked does not know the topic yet"
+                );
+            }
             Ok(_) => drop(self.led.lock().insert(topic.to_owned())),
             Err(error) => tracing::debug!(topic, %error, "a topic's leaders are not known yet"),
         }

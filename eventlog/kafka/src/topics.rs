@@ -13,16 +13,16 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::metadata::Metadata;
 use tokio::time::Instant;
 
-use crate::cluster::Cluster;
+use crate::cluster::{ASK_AGAIN, BEHIND, Cluster};
 use crate::config::Config;
 use crate::context::Quiet;
 use crate::error::{ConnectError, NoAnswer, not_made};
 use crate::topic_settings::{Comparison, Found, wanted};
 use crate::writer_target::Target;
 
-/// How long a new topic's partitions may take until each has a leader.
-const LEADERS_WITHIN: Duration = Duration::from_secs(30);
-const ASK_EVERY: Duration = Duration::from_millis(20);
+/// How long new topics may take until they are made, and again until each of their partitions has a leader that
+/// answers. Hundreds of partitions are many for a busy cluster.
+const LEADERS_WITHIN: Duration = Duration::from_secs(60);
 
 /// How long what one writer has found is good for the next, which begins at the same moment: a start makes many.
 const KNOWN_FOR: Duration = Duration::from_secs(1);
@@ -179,7 +179,10 @@ impl Topics {
                 .fold(new, |new, (key, value)| new.set(key, value))
         };
         let new: Vec<_> = specs.iter().zip(&settings).zip(&names).map(new).collect();
-        let options = AdminOptions::new().operation_timeout(Some(LEADERS_WITHIN));
+        // The brokers' time, and ours for their answer: a cluster that is busy takes long to make many.
+        let options = AdminOptions::new()
+            .operation_timeout(Some(LEADERS_WITHIN))
+            .request_timeout(Some(LEADERS_WITHIN));
         let admin = self.admin().await.map_err(unavailable)?;
         let made = admin
             .create_topics(&new, &options)
@@ -195,20 +198,22 @@ impl Topics {
         Ok(())
     }
 
-    /// Waits until each partition of these topics has a leader.
+    /// Waits until each partition of these topics has a leader, and the leader knows of it.
     async fn led(&self, specs: &[TopicSpec]) -> Result<(), TopicError> {
         let until = Instant::now() + LEADERS_WITHIN;
         for spec in specs {
             let name = self.config.full_name(&spec.name);
             loop {
                 let metadata = self.cluster.metadata(Some(name.clone())).await;
-                if metadata.is_ok_and(|metadata| is_led(&metadata, &name, spec.partitions)) {
+                if metadata.is_ok_and(|metadata| is_led(&metadata, &name, spec.partitions))
+                    && self.cluster.leaders_answer(&name, spec.partitions).await
+                {
                     break;
                 }
                 if Instant::now() >= until {
                     return Err(unavailable(NoAnswer(LEADERS_WITHIN)));
                 }
-                tokio::time::sleep(ASK_EVERY).await;
+                tokio::time::sleep(ASK_AGAIN).await;
             }
         }
         Ok(())
@@ -230,20 +235,10 @@ impl Topics {
     async fn listing(&self, wanted: impl Fn(&str) -> bool) -> Result<Listing, TopicError> {
         let until = Instant::now() + self.config.request_timeout;
         loop {
-            let listed = self.listed(&wanted).await;
-            let is_late = Instant::now() >= until;
-            if let Ok(listing) = listed {
-                let found = |name: &str| listing.topics.get(name).map(Found::partitions);
-                if is_late {
-                    self.cluster.believe(&wanted, found);
-                }
-                if !self.cluster.lags(&wanted, found) {
-                    return Ok(listing);
-                }
-            } else if is_late {
-                return listed;
+            match self.listed(&wanted).await {
+                Err(_again) if Instant::now() < until => tokio::time::sleep(ASK_AGAIN).await,
+                done => return done,
             }
-            tokio::time::sleep(ASK_EVERY).await;
         }
     }
 
@@ -266,6 +261,10 @@ impl Topics {
                 };
                 topics.insert(found.full_name.clone(), found);
             }
+        }
+        let found = |name: &str| topics.get(name).map(Found::partitions);
+        if self.cluster.lags(wanted, found) {
+            return Err(unavailable(BEHIND));
         }
         self.read_settings(&mut topics).await.map_err(unavailable)?;
         Ok(Listing { topics, brokers })
@@ -296,8 +295,7 @@ impl Topics {
                         found.settings = settings.collect();
                     }
                 }
-                // Deleted since it was listed.
-                Err(RDKafkaErrorCode::UnknownTopicOrPartition) => drop(topics.remove(name)),
+                // Also where another broker has not heard of it yet, or it was deleted since it was listed.
                 Err(code) => return Err(KafkaError::AdminOp(code)),
             }
         }

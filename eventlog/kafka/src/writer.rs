@@ -227,7 +227,11 @@ impl Writer for KafkaWriter {
                     memory.forget();
                     return Ok(appending);
                 }
-                Handed::Refused(error) => return Err(error),
+                Handed::Refused(error) => {
+                    // Looked up again, in case that it has been deleted.
+                    self.targets.write().remove(to.topic());
+                    return Err(error);
+                }
                 Handed::NotYet => moved.await,
             }
         }

@@ -257,7 +257,7 @@ pub(crate) fn send(
         headers: record::headers(record),
         delivery_opaque: ticket.pack(),
     });
-    sent.map_err(|(error, _record)| refused(error, to))
+    sent.map_err(|(error, _record)| refused(error))
 }
 
 /// The producer's context: where its delivery reports arrive, on the writer's thread.
@@ -284,10 +284,7 @@ impl ProducerContext for Deliveries {
         let ticket = Ticket::unpack(opaque);
         let (answer, message) = match result {
             Ok(message) => (delivered(message), message),
-            Err((error, message)) => (
-                Err(delivery_error(error.clone(), || self.0.partition(message))),
-                message,
-            ),
+            Err((error, message)) => (Err(delivery_error(error.clone())), message),
         };
         // librdkafka #4134: gaps were reported with the gapless guarantee on, from producers that
         // were used again after an error. So no prefix writer outlives any error.

@@ -49,11 +49,9 @@ const DAMAGES: &[Damage] = &[
         })
     }),
     ("a retry lost", |h| {
-        let topic = h.partitions.keys().find_map(|(topic, _)| {
-            let some = of_retry(h, topic);
-            some.then(|| topic.clone())
-        })?;
-        of_topic(h, &topic, is_retry)
+        let tiers = h.partitions.keys().map(|(topic, _)| topic.clone());
+        let tiers: BTreeSet<_> = tiers.filter(|topic| topic.starts_with("retry.")).collect();
+        tiers.iter().find_map(|tier| of_topic(h, tier, is_retry))
     }),
     ("a fence lost", fence_lost),
     ("a 202 to what is not in the log", |h| {
@@ -100,9 +98,7 @@ const DAMAGES: &[Damage] = &[
 
 /// What can only be lost where others have written.
 const OF_FOREIGN: &[Damage] = &[
-    ("a record in quarantine lost", |h| {
-        of_topic(h, "quarantine", |_| true)
-    }),
+    ("a record in quarantine lost", quarantined),
     ("a record of others lost", |h| {
         let (topic, partition, offset) = h.foreign.first()?.clone();
         let records = h.partitions.get_mut(&(topic, partition))?;
@@ -191,7 +187,7 @@ fn attempt_of(arrival: &Arrival) -> Option<Attempt> {
 }
 
 fn attempt_that_succeeded(record: &Record) -> Option<Attempt> {
-    let json: Value = serde_json::from_slice(record.value.as_deref()?).ok()?;
+    let json = json(record.value.as_deref()?)?;
     let said = |path| json.pointer(path);
     if said("/kind")? != "succeeded" {
         return None;
@@ -282,8 +278,7 @@ fn origin(record: &Record) -> Option<(&str, u64)> {
 
 /// The epoch of the owner that wrote it.
 fn epoch(record: &Record) -> Option<u64> {
-    let json = beside(record).or(record.value.as_deref())?;
-    let json: Value = serde_json::from_slice(json).ok()?;
+    let json = json(beside(record).or(record.value.as_deref())?)?;
     let epoch = json.pointer("/link/epoch").or(json.pointer("/epoch"));
     epoch?.as_u64()
 }
@@ -292,6 +287,10 @@ fn epoch(record: &Record) -> Option<u64> {
 fn beside(record: &Record) -> Option<&[u8]> {
     let said = record.headers.iter().find(|(name, _)| name == "postrider");
     said?.1.as_deref()
+}
+
+fn json(text: &[u8]) -> Option<Value> {
+    serde_json::from_slice(text).ok()
 }
 
 fn holds(record: &Record, words: &str) -> bool {
@@ -309,12 +308,34 @@ fn is_retry(record: &Record) -> bool {
     String::from_utf8_lossy(said).contains(r#""kind":"retry""#)
 }
 
-fn of_retry(history: &History, topic: &str) -> bool {
-    let records = history.partitions.iter();
-    topic.starts_with("retry.")
-        && records
-            .filter(|((found, _), _)| found == topic)
-            .any(|(_, records)| records.iter().any(is_retry))
+/// Removes the first record of `quarantine` that has to be there, and is once: who begins again may leave it there twice,
+/// and what others wrote into the topics of owners need not be there.
+fn quarantined(history: &mut History) -> Option<()> {
+    let needed: BTreeSet<_> = history
+        .foreign
+        .iter()
+        .filter(|(topic, _, _)| topic == "inbox" || topic == "events")
+        .map(|(topic, partition, offset)| format!("{topic}/{partition}/{offset}"))
+        .collect();
+    let kept = history.partitions.iter();
+    let mut places: BTreeMap<String, Vec<(u32, usize)>> = BTreeMap::new();
+    for ((_, partition), records) in kept.filter(|((topic, _), _)| topic == "quarantine") {
+        for (at, record) in records.iter().enumerate() {
+            let said = beside(record).and_then(json).unwrap_or_default();
+            let origin = said.pointer("/origin").and_then(Value::as_str);
+            let places = places.entry(origin.unwrap_or_default().to_owned());
+            places.or_default().push((*partition, at));
+        }
+    }
+    let (partition, at) = places.into_iter().find_map(|(origin, places)| {
+        let [once] = places[..] else { return None };
+        needed.contains(&origin).then_some(once)
+    })?;
+    let records = history
+        .partitions
+        .get_mut(&("quarantine".to_owned(), partition))?;
+    records.remove(at);
+    Some(())
 }
 
 #[cfg(test)]
@@ -400,5 +421,25 @@ mod tests {
         ]);
         fence_lost(&mut history).unwrap();
         assert_eq!(offsets(&history, "progress"), [0]);
+    }
+
+    #[test]
+    fn what_is_in_quarantine_twice_or_need_not_be_there_is_not_lost() {
+        let origins = [
+            "routed/0/5",
+            "inbox/0/1",
+            "inbox/0/1",
+            "attempts/0/2",
+            "inbox/0/3",
+        ];
+        let kept = (0..).zip(origins).map(|(offset, origin)| {
+            record(offset, "postrider", &format!(r#"{{"origin":"{origin}"}}"#))
+        });
+        let mut history = history(&[("quarantine", kept.collect())]);
+        history.foreign = [("routed", 5), ("inbox", 1), ("attempts", 2), ("inbox", 3)]
+            .map(|(topic, offset)| (topic.to_owned(), 0, offset))
+            .into();
+        quarantined(&mut history).unwrap();
+        assert_eq!(offsets(&history, "quarantine"), [0, 1, 2, 3]);
     }
 }

@@ -1,8 +1,9 @@
 //! Brokers that have not heard yet of a topic, while others have.
 
 use std::fmt::Debug;
+use std::time::Duration;
 
-use eventlog_port::{AppendError, EventLog, ReadError, WriterKind};
+use eventlog_port::{AppendError, EventLog, GroupEvent, GroupSpec, ReadError, WriterKind};
 
 use crate::broker::{LIMIT, append, numbered, one_partition, writer};
 use crate::proxy::{Mode, Proxy};
@@ -41,6 +42,15 @@ async fn a_topic_that_one_broker_knows_is_waited_for_at_the_others() {
     assert_eq!(read.unwrap().len(), 1);
     let listed = waits_for_the_brokers(&proxy, log.topics()).await;
     assert_eq!(listed.unwrap().len(), 1);
+    let group = GroupSpec {
+        group: "readers".to_owned(),
+        topic: partition.topic().to_owned(),
+        instance: "one".to_owned(),
+        session: Duration::from_secs(6),
+    };
+    let joining = async { log.join(group).await?.next().await };
+    let assigned = waits_for_the_brokers(&proxy, joining).await.unwrap();
+    assert!(matches!(&assigned, GroupEvent::Assigned(claims) if claims.len() == 1));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -48,10 +58,16 @@ async fn a_topic_that_no_broker_knows_any_more_is_missed_in_the_end() {
     let proxy = Proxy::start().await;
     let (log, partition) = one_partition(proxy.bootstrap()).await;
     proxy.set(Mode::Lag);
+    let listed = loop {
+        match log.topics().await {
+            Err(error) if error.is_retryable() => {}
+            ended => break ended.unwrap(),
+        }
+    };
+    assert_eq!(listed, Vec::new());
     let missed = log.bounds(&partition).await.unwrap_err();
     assert!(matches!(missed, ReadError::NoSuchPartition(of) if of == partition));
     let writer = writer(&log, WriterKind::Prefix).await;
     let refused = append(&*writer, &partition, numbered(1)).await.unwrap_err();
     assert!(matches!(refused, AppendError::NoSuchPartition(of) if of == partition));
-    assert_eq!(log.topics().await.unwrap(), Vec::new());
 }
