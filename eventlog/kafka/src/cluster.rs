@@ -36,13 +36,36 @@ const GONE_AFTER: u32 = 3;
 pub(crate) const BEHIND: KafkaError =
     KafkaError::MetadataFetch(RDKafkaErrorCode::UnknownTopicOrPartition);
 
-/// A topic that a broker has told of.
-#[derive(Default)]
+/// A topic of ours that a broker has told of.
+#[derive(Debug, Default)]
 struct Seen {
     /// The most that any said; they never get fewer.
     partitions: u32,
-    /// Since when others don't know it, or know fewer.
-    missing_since: Option<Instant>,
+    /// Since when others don't know it, or know fewer, and when the last of them said so.
+    denied: Option<(Instant, Instant)>,
+}
+
+impl Seen {
+    /// A broker tells of so many.
+    fn told(&mut self, partitions: u32) {
+        if partitions >= self.partitions {
+            *self = Self {
+                partitions,
+                denied: None,
+            };
+        }
+    }
+
+    /// A broker denies it; whether it has been denied for so long, by whoever was asked, that it is gone. What was not
+    /// asked about for longer than two requests take counts from now on.
+    fn is_gone(&mut self, now: Instant, request: Duration) -> bool {
+        let since = match self.denied {
+            Some((since, last)) if now.duration_since(last) <= 2 * request => since,
+            Some(_) | None => now,
+        };
+        self.denied = Some((since, now));
+        now.duration_since(since) >= request * GONE_AFTER
+    }
 }
 
 /// A client of its own for questions: on a connection that also fetches, a question waits until the
@@ -51,7 +74,8 @@ pub(crate) struct Cluster {
     client: Arc<BaseConsumer<Quiet>>,
     timeout: Duration,
     topic_prefix: String,
-    /// Our topics, as far as any broker has told of them: one may hear of a new topic later than another.
+    /// Topics that were asked about by name, as far as any broker has told of them: one may hear of a new topic later than
+    /// another. What else the cluster has comes and goes.
     seen: Mutex<BTreeMap<String, Seen>>,
     /// Dropped with the cluster, which ends the serving thread.
     _serving: mpsc::Sender<()>,
@@ -115,29 +139,31 @@ impl Cluster {
 
     /// What a broker says of all topics, or of one.
     pub(crate) async fn metadata(&self, full_name: Option<String>) -> KafkaResult<Metadata> {
+        let named = full_name.clone();
         let metadata = self
             .ask(move |client, timeout| client.fetch_metadata(full_name.as_deref(), timeout))
             .await?;
         let mut seen = self.seen.lock();
         for topic in metadata.topics() {
-            if let Some(count) = count(topic)
-                && topic.name().starts_with(&self.topic_prefix)
-            {
-                let seen = seen.entry(topic.name().to_owned()).or_default();
-                if count >= seen.partitions {
-                    *seen = Seen {
-                        partitions: count,
-                        missing_since: None,
-                    };
-                }
+            let Some(count) = count(topic) else { continue };
+            if named.as_deref() == Some(topic.name()) {
+                seen.entry(topic.name().to_owned()).or_default().told(count);
+            } else if let Some(seen) = seen.get_mut(topic.name()) {
+                seen.told(count);
             }
         }
         drop(seen);
         Ok(metadata)
     }
 
+    /// This topic is there, with so many partitions at least.
+    pub(crate) fn knows(&self, full_name: String, partitions: u32) {
+        let mut seen = self.seen.lock();
+        seen.entry(full_name).or_default().told(partitions);
+    }
+
     /// Whether some broker has said more of our topics than this one, who found `found` of those that were `wanted`:
-    /// then it has not heard yet of what is new. What is missing for [`GONE_AFTER`] request times has been deleted.
+    /// then it has not heard yet of what is new. What is denied for [`GONE_AFTER`] request times has been deleted.
     pub(crate) fn lags(
         &self,
         wanted: impl Fn(&str) -> bool,
@@ -149,8 +175,7 @@ impl Cluster {
             if !wanted(name) || found(name) >= Some(seen.partitions) {
                 return true;
             }
-            let since = *seen.missing_since.get_or_insert(now);
-            let is_gone = now.duration_since(since) >= self.timeout * GONE_AFTER;
+            let is_gone = seen.is_gone(now, self.timeout);
             if is_gone {
                 tracing::warn!(
                     topic = name,
@@ -294,4 +319,56 @@ fn count(topic: &MetadataTopic) -> Option<u32> {
 fn serve(client: &BaseConsumer<Quiet>) {
     // A poll without any time ends at the first log line, whatever lies behind it.
     while client.poll(SERVE_FOR).is_some() {}
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const REQUEST: Duration = Duration::from_secs(10);
+
+    /// Each after so many seconds: told of so many partitions, or denied, and then whether it is gone.
+    fn play(steps: &[(u64, Option<u32>, bool)]) {
+        let began = Instant::now();
+        let mut seen = Seen::default();
+        seen.told(4);
+        for (at, told, is_gone) in steps {
+            let now = began + Duration::from_secs(*at);
+            match told {
+                Some(partitions) => seen.told(*partitions),
+                None => assert_eq!(seen.is_gone(now, REQUEST), *is_gone, "{steps:?}, at {at}"),
+            }
+        }
+    }
+
+    #[test]
+    fn a_topic_is_gone_when_it_is_denied_for_three_request_times() {
+        play(&[
+            (0, None, false),
+            (15, None, false),
+            (29, None, false),
+            (30, None, true),
+        ]);
+    }
+
+    #[test]
+    fn a_broker_that_tells_of_it_begins_anew_and_one_that_knows_fewer_does_not() {
+        play(&[
+            (0, None, false),
+            (15, Some(4), false),
+            (30, None, false),
+            (45, None, false),
+        ]);
+        play(&[
+            (0, None, false),
+            (15, Some(3), false),
+            (20, None, false),
+            (30, None, true),
+        ]);
+    }
+
+    #[test]
+    fn a_denial_long_after_another_is_the_first() {
+        play(&[(0, None, false), (3_600, None, false), (3_629, None, false)]);
+    }
 }

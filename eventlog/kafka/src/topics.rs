@@ -147,8 +147,11 @@ impl Topics {
         }
         self.create(&missing).await?;
         self.led(&missing).await?;
-        let names = specs.iter().map(|spec| self.config.full_name(&spec.name));
-        self.written.lock().extend(names);
+        for spec in specs {
+            let name = self.config.full_name(&spec.name);
+            self.cluster.knows(name.clone(), spec.partitions);
+            self.written.lock().insert(name);
+        }
         let mut limits = self.limits.lock();
         limits.extend(
             specs
@@ -182,7 +185,7 @@ impl Topics {
         // The brokers' time, and ours for their answer: a cluster that is busy takes long to make many.
         let options = AdminOptions::new()
             .operation_timeout(Some(LEADERS_WITHIN))
-            .request_timeout(Some(LEADERS_WITHIN));
+            .request_timeout(Some(LEADERS_WITHIN + SETTINGS_WITHIN));
         let admin = self.admin().await.map_err(unavailable)?;
         let made = admin
             .create_topics(&new, &options)

@@ -29,7 +29,8 @@ pub enum AppendError {
         /// The topic's limit in bytes.
         limit: usize,
     },
-    /// There is no such topic or partition.
+    /// There is no such topic or partition. Of one that was there, a cluster may say [`Unavailable`](Self::Unavailable)
+    /// for a while first: some of its nodes hear later than others of what is new.
     #[error("there is no {0}")]
     NoSuchPartition(TopicPartition),
     /// The log is out of space. It takes appends again by itself once there is room.
@@ -111,7 +112,8 @@ pub enum ReadError {
         /// What the engine found.
         source: BoxError,
     },
-    /// There is no such topic or partition.
+    /// There is no such topic or partition. Of one that was there, a cluster may say [`Unavailable`](Self::Unavailable)
+    /// for a while first: some of its nodes hear later than others of what is new.
     #[error("there is no {0}")]
     NoSuchPartition(TopicPartition),
     /// The log could not be read now.

@@ -71,3 +71,17 @@ async fn a_topic_that_no_broker_knows_any_more_is_missed_in_the_end() {
     let refused = append(&*writer, &partition, numbered(1)).await.unwrap_err();
     assert!(matches!(refused, AppendError::NoSuchPartition(of) if of == partition));
 }
+
+/// What a writer has seen it doesn't call missing when the leader does.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_record_for_a_leader_that_lags_may_be_there() {
+    let proxy = Proxy::start().await;
+    let (log, partition) = one_partition(proxy.bootstrap()).await;
+    let writer = writer(&log, WriterKind::Ordered).await;
+    append(&*writer, &partition, numbered(1)).await.unwrap();
+    proxy.set(Mode::Lag);
+    let error = append(&*writer, &partition, numbered(2)).await.unwrap_err();
+    assert!(error.is_retryable(), "{error}");
+    proxy.set(Mode::Forward);
+    append(&*writer, &partition, numbered(3)).await.unwrap();
+}

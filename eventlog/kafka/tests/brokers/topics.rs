@@ -140,6 +140,25 @@ async fn more_partitions_and_longer_retention_fit() {
     );
 }
 
+/// Without a prefix the whole cluster's topics are ours to list; those of others come and go.
+#[tokio::test]
+async fn a_topic_of_others_that_is_deleted_is_not_waited_for() {
+    let config = crate::broker::config(&crate::broker::address());
+    let log = KafkaLog::connect(config.clone()).await.unwrap();
+    let full_name = format!("{}others", config.topic_prefix);
+    made_by_others(&full_name, 1, &[]).await;
+    while log.topics().await.unwrap().is_empty() {}
+    let admin: AdminClient<DefaultClientContext> = ClientConfig::new()
+        .set("bootstrap.servers", crate::broker::address())
+        .create()
+        .unwrap();
+    let deleted = admin
+        .delete_topics(&[&full_name], &AdminOptions::new())
+        .await;
+    assert!(deleted.unwrap().iter().all(Result::is_ok));
+    while !log.topics().await.expect("answers as before").is_empty() {}
+}
+
 #[tokio::test]
 async fn settings_that_would_break_a_promise_are_refused() {
     for (key, value) in [
