@@ -146,10 +146,7 @@ pub fn each(history: &History, limits: &Limits) -> Vec<(&'static str, Option<boo
 /// The one request that there was of an attempt that was answered well, and whose outcome counts. Of all such that which
 /// is the furthest from any fence: around one a repeat is allowed, and clocks differ.
 fn one_attempt(history: &History) -> Option<usize> {
-    let succeeded: BTreeSet<_> = history
-        .partitions
-        .iter()
-        .filter(|((topic, _), _)| topic == "attempts")
+    let succeeded: BTreeSet<_> = partitions_of(history, "attempts")
         .flat_map(|(_, records)| counting(records))
         .filter_map(|(_, record)| attempt_that_succeeded(record))
         .collect();
@@ -157,7 +154,7 @@ fn one_attempt(history: &History) -> Option<usize> {
     for (index, arrival) in history.arrivals.iter().enumerate() {
         arrivals.entry(attempt_of(arrival)).or_default().push(index);
     }
-    let fences: Vec<i64> = of_progress(history)
+    let fences: Vec<i64> = partitions_of(history, "progress")
         .flat_map(|(_, records)| records)
         .filter(|record| holds(record, FENCE))
         .map(|fence| fence.appended_at)
@@ -222,22 +219,31 @@ fn counting(records: &[Record]) -> impl Iterator<Item = (usize, &Record)> {
 
 /// Removes the first fence from `progress` whose owner has written anything: one that was killed before is not missed.
 fn fence_lost(history: &mut History) -> Option<()> {
-    let epochs_of = |topic: &str, partition: u32| -> BTreeSet<u64> {
-        let written = history.partitions.get(&(topic.to_owned(), partition));
-        written.into_iter().flatten().filter_map(epoch).collect()
-    };
-    let (place, lost) = of_progress(history).find_map(|(place, records)| {
-        let written = epochs_of("attempts", place.1);
-        let is_missed = |record: &Record| holds(record, FENCE) && written.contains(&record.offset);
-        Some((place.clone(), records.iter().position(is_missed)?))
-    })?;
-    history.partitions.get_mut(&place)?.remove(lost);
+    let (partition, lost) =
+        partitions_of(history, "progress").find_map(|(partition, records)| {
+            let outcomes = partitions_of(history, "attempts").find(|(of, _)| *of == partition);
+            let (_, outcomes) = outcomes?;
+            let written: BTreeSet<_> = outcomes.iter().filter_map(epoch).collect();
+            let is_missed =
+                |record: &Record| holds(record, FENCE) && written.contains(&record.offset);
+            Some((partition, records.iter().position(is_missed)?))
+        })?;
+    let fences = history
+        .partitions
+        .get_mut(&("progress".to_owned(), partition))?;
+    fences.remove(lost);
     Some(())
 }
 
-fn of_progress(history: &History) -> impl Iterator<Item = (&(String, u32), &Vec<Record>)> {
+/// The partitions of a topic.
+fn partitions_of<'h>(
+    history: &'h History,
+    topic: &'static str,
+) -> impl Iterator<Item = (u32, &'h [Record])> {
     let partitions = history.partitions.iter();
-    partitions.filter(|((topic, _), _)| topic == "progress")
+    partitions
+        .filter(move |((found, _), _)| found == topic)
+        .map(|((_, partition), records)| (*partition, records.as_slice()))
 }
 
 /// Swaps two neighbours in `events` that one partition of `inbox` has sent there for the first time, each keeping its
@@ -317,14 +323,13 @@ fn quarantined(history: &mut History) -> Option<()> {
         .filter(|(topic, _, _)| topic == "inbox" || topic == "events")
         .map(|(topic, partition, offset)| format!("{topic}/{partition}/{offset}"))
         .collect();
-    let kept = history.partitions.iter();
     let mut places: BTreeMap<String, Vec<(u32, usize)>> = BTreeMap::new();
-    for ((_, partition), records) in kept.filter(|((topic, _), _)| topic == "quarantine") {
+    for (partition, records) in partitions_of(history, "quarantine") {
         for (at, record) in records.iter().enumerate() {
             let said = beside(record).and_then(json).unwrap_or_default();
             let origin = said.pointer("/origin").and_then(Value::as_str);
             let places = places.entry(origin.unwrap_or_default().to_owned());
-            places.or_default().push((*partition, at));
+            places.or_default().push((partition, at));
         }
     }
     let (partition, at) = places.into_iter().find_map(|(origin, places)| {
