@@ -11,6 +11,7 @@ mod metrics;
 mod partition;
 mod reading;
 mod role;
+mod sums;
 mod verify;
 
 pub use difference::Difference;

@@ -5,13 +5,13 @@ use std::sync::Arc;
 
 use domain::time::Timestamp;
 use eventlog_port::{EventLog, ReadError, TopicError, TopicPartition};
-use projections_port::ledger::Ledger;
 use projections_port::row::minute_of;
 use projections_port::{Row, RowKey, ViewError, ViewWriter};
 use schemas::topics::Topic;
 
 use crate::difference::Difference;
 use crate::partition::{Claimed, FoldError, Folding, tiers};
+use crate::sums::Sums;
 
 /// Rows that are compared at a time.
 const PAGE: usize = 1_000;
@@ -53,7 +53,8 @@ impl From<ReadError> for VerifyError {
 }
 
 /// Folds the log from its start into `scratch`, which must be empty, as far as `views` have come,
-/// compares every row, and tells each that differs. Nobody may write `views` meanwhile.
+/// compares every row, and tells each that differs. What a killed writer left half-written is finished first. Nobody may
+/// write `views` meanwhile.
 ///
 /// What was accepted before the log's start, or before rows were last forgotten, is passed over: the
 /// log no longer has all of it. Counts are compared with the sums of the views' own rows.
@@ -66,6 +67,7 @@ pub async fn verify(
     scratch: &Arc<dyn ViewWriter>,
     mut tell: impl FnMut(Difference),
 ) -> Result<Report, VerifyError> {
+    views.settle().await?;
     let progress = views.progress().await?;
     let offsets = progress.iter().map(|(at, progress)| (*at, progress.offset));
     fold_to(log, scratch, &offsets.collect()).await?;
@@ -77,7 +79,7 @@ pub async fn verify(
     };
     let mut ours = Rows::new(views);
     let mut theirs = Rows::new(scratch);
-    let mut sums = Ledger::default();
+    let mut sums = Sums::default();
     loop {
         let (our_key, their_key) = (ours.peek().await?, theirs.peek().await?);
         let (view, log) = match (our_key, their_key) {
@@ -90,11 +92,11 @@ pub async fn verify(
             }
             (_, _) => (None, theirs.take()),
         };
-        count(&mut sums, view.as_ref());
-        let log = summed(&sums, view.as_ref(), log);
+        sums.count(view.as_ref());
+        let log = sums.summed(view.as_ref(), log);
         report.compare(view, log, &mut tell);
     }
-    if views.progress().await? != progress {
+    if views.settle().await? || views.progress().await? != progress {
         return Err(VerifyError::Moved);
     }
     Ok(report)
@@ -207,31 +209,6 @@ async fn complete_since(
         since = since.max(first);
     }
     Ok(since)
-}
-
-fn count(sums: &mut Ledger, row: Option<&Row>) {
-    match row {
-        Some(Row::Delivery(row)) => {
-            sums.delivery(&row.tenant, row.endpoint, None, Some(row.state));
-        }
-        Some(Row::Event(row)) => sums.event(&row.tenant, None, Some(&row.ending)),
-        Some(Row::Minute(..) | Row::Endpoint(..) | Row::Accounting(..) | Row::Undelivered(..))
-        | None => {}
-    }
-}
-
-/// What a count has to be compared with: the sum of the views' own rows. Other rows are the log's.
-fn summed(sums: &Ledger, view: Option<&Row>, log: Option<Row>) -> Option<Row> {
-    match view.or(log.as_ref()) {
-        Some(Row::Accounting(tenant, endpoint, _)) => {
-            let counts = sums.accounting(tenant, endpoint);
-            Some(Row::Accounting(tenant.clone(), *endpoint, counts))
-        }
-        Some(Row::Undelivered(tenant, _)) => {
-            Some(Row::Undelivered(tenant.clone(), sums.undelivered(tenant)))
-        }
-        Some(Row::Event(_) | Row::Delivery(_) | Row::Minute(..) | Row::Endpoint(..)) | None => log,
-    }
 }
 
 impl Report {

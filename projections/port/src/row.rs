@@ -90,6 +90,12 @@ pub const MAX_ATTEMPTS: usize = 100;
 pub const BODY_FRONT: usize = 1_024;
 
 impl DeliveryRow {
+    /// Whether the fold of `inbox` makes it as well, from the routes of its event.
+    #[must_use]
+    pub fn is_routed(&self) -> bool {
+        self.acceptance.position().topic == Topic::Inbox && self.run == Run::First
+    }
+
     /// Whether only the routes of its event say that it is to be: the router may yet find that the
     /// event is a repeat.
     #[must_use]

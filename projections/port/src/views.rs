@@ -313,6 +313,16 @@ pub trait ViewWriter: Views {
         Ok(())
     }
 
+    /// Finishes what writers that have ended left half-written, and shows it; says whether there was any. A writer that goes
+    /// on loses what it has begun, and begins again. For who compares rows with their progress. Nothing to do where a write
+    /// is all or nothing.
+    ///
+    /// # Errors
+    /// When the store can't be written.
+    async fn settle(&self) -> Result<bool, ViewError> {
+        Ok(false)
+    }
+
     /// Writes a batch: readers see all of it or none (as [`Views`] says), and after a crash all of it or
     /// none counts.
     /// It need not be durable when this returns: what is lost is folded again. Rows of what was

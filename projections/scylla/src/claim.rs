@@ -83,6 +83,11 @@ impl Claim {
         }
     }
 
+    /// The one of a row among claims.
+    pub(crate) const fn named(name: String) -> Self {
+        Self(name)
+    }
+
     pub(crate) const fn name(&self) -> &str {
         self.0.as_str()
     }
@@ -204,8 +209,7 @@ impl Owned {
         let mut committed = None;
         for (key, value) in rows {
             if key == COMMIT_KEY {
-                let mut from = Reader::new(value)?;
-                committed = Some((from.signed()?, from.number()?));
+                committed = Some(read_commit(value)?);
             } else if key.first() == Some(&state::PROGRESS) {
                 let partition = state::progress_of_key(key)?;
                 self.progress
@@ -320,6 +324,30 @@ fn commit_row(at: i64, pieces: usize) -> Vec<u8> {
     commit.signed(at);
     commit.number(pieces as u64);
     commit.finish()
+}
+
+/// The time and the pieces of what [`commit_row`] has written.
+fn read_commit(value: &[u8]) -> Result<(i64, u64), Damage> {
+    let mut from = Reader::new(value)?;
+    Ok((from.signed()?, from.number()?))
+}
+
+/// Whether the last turn of a claim, whose state is that of `live`, is not shown yet: its rows may be there or not.
+pub(crate) async fn is_unfinished(
+    cql: &Cql,
+    generation: &Generation,
+    name: &str,
+    live: i64,
+) -> Result<bool, ViewError> {
+    let found = state_rows(cql, generation, name, live, COMMIT_KEY, BEHIND_COMMIT).await?;
+    let Some((_, commit)) = found.first() else {
+        return Ok(false);
+    };
+    let (committed_at, _) = read_commit(commit)?;
+    // A turn is shown with its own time.
+    let shown: Vec<(Option<i64>,)> = cql.rows(&generation.shown_at, (name,)).await?;
+    let shown_at = shown.first().and_then(|(at,)| *at);
+    Ok(shown_at.is_none_or(|at| at < committed_at))
 }
 
 /// The state of a claim that `epoch` has taken, and the epoch that it lies under: read again until nobody

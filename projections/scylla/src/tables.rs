@@ -129,6 +129,7 @@ pub(crate) struct Generation {
     pub(crate) take: PreparedStatement,
     pub(crate) live: PreparedStatement,
     pub(crate) show: PreparedStatement,
+    pub(crate) shown_at: PreparedStatement,
     pub(crate) put_state: PreparedStatement,
     pub(crate) state: PreparedStatement,
     pub(crate) drop_state: PreparedStatement,
@@ -225,6 +226,11 @@ impl Generation {
             show: cql
                 .prepare(format!(
                     "UPDATE {claims} USING TIMESTAMP ? SET shown = ? WHERE shard = 0 AND claim = ?"
+                ))
+                .await?,
+            shown_at: cql
+                .prepare(format!(
+                    "SELECT WRITETIME(shown) FROM {claims} WHERE shard = 0 AND claim = ?"
                 ))
                 .await?,
             put_state: cql

@@ -451,6 +451,22 @@ impl ViewWriter for ScyllaViews {
         Ok(())
     }
 
+    async fn settle(&self) -> Result<bool, ViewError> {
+        let generation = self.counting().await?;
+        let mut was_unfinished = false;
+        for (name, live) in self.shown(&generation).await?.live {
+            if claim::is_unfinished(&self.cql, &generation, &name, live).await? {
+                let claim = Claim::named(name);
+                let slot = self.slot(&claim);
+                let mut slot = slot.lock().await;
+                *slot = None;
+                Owned::take(&self.cql, &generation, &self.clock, claim).await?;
+                was_unfinished = true;
+            }
+        }
+        Ok(was_unfinished)
+    }
+
     async fn write(&self, batch: Batch) -> Result<(), ViewError> {
         let generation = self.counting().await?;
         batch.check_generation(generation.number.unsigned_abs())?;

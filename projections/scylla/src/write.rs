@@ -6,9 +6,7 @@ use domain::time::Timestamp;
 use projections_port::encoding::{delivery, event, key, state};
 use projections_port::{Batch, Cursor, DeliveryChange, DeliveryRow, EventChange, EventRow};
 use schemas::ids::{DeliveryId, EventId};
-use schemas::origin::Run;
 use schemas::text::TenantId;
-use schemas::topics::Topic;
 use uuid::Uuid;
 
 use crate::claim::{Owned, Turn};
@@ -204,17 +202,12 @@ fn put_event(owned: &mut Owned, turn: &mut Turn, EventChange { was, row }: &Even
     ));
 }
 
-/// Whether the fold of `inbox` routes it, too.
-fn is_routed_too(row: &DeliveryRow) -> bool {
-    row.acceptance.position().topic == Topic::Inbox && row.run == Run::First
-}
-
 fn put_delivery(owned: &mut Owned, turn: &mut Turn, DeliveryChange { was, row }: &DeliveryChange) {
     let ledger = &mut owned.counts.ledger;
     ledger.delivery(&row.tenant, row.endpoint, *was, Some(row.state));
     if was.is_none() {
         put_list(turn, row);
-        if is_routed_too(row) {
+        if row.is_routed() {
             routed_by(owned, turn, row, -1);
         }
     }
@@ -285,7 +278,7 @@ pub(crate) fn drop_delivery(owned: &mut Owned, turn: &mut Turn, row: &DeliveryRo
         Vec::new(),
     ));
     drop_list(turn, row);
-    if is_routed_too(row) {
+    if row.is_routed() {
         routed_by(owned, turn, row, 1);
     }
 }

@@ -51,6 +51,11 @@ fn second() -> Batch {
 }
 
 async fn commit_only(views: &ScyllaViews, batch: Batch) -> Owned {
+    unshown(views, batch, false).await
+}
+
+/// A turn as a kill leaves it: committed, its rows there or not, and not shown.
+async fn unshown(views: &ScyllaViews, batch: Batch, is_spread: bool) -> Owned {
     let generation = views.counting().await.unwrap();
     let slot = views.slot(&Claim::of(&batch));
     let mut owned = slot.lock().await.take().unwrap();
@@ -59,6 +64,10 @@ async fn commit_only(views: &ScyllaViews, batch: Batch) -> Owned {
     let turn = write::turn(&mut owned, batch, BTreeMap::new(), never);
     let committed = owned.commit(&views.cql, &generation, &views.clock, &turn);
     committed.await.unwrap();
+    if is_spread {
+        let spread = crate::op::spread(&views.cql, &generation, &turn.ops, owned.at);
+        spread.await.unwrap();
+    }
     owned
 }
 
@@ -99,6 +108,33 @@ async fn a_commit_without_its_rows_is_finished() {
         }
     ));
     assert_both(&next).await;
+}
+
+/// Whoever compares rows with their progress finishes what a kill has left of a turn, with its rows or without; and takes
+/// nothing from anybody where nothing is left.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_turn_that_is_not_shown_is_settled() {
+    for is_spread in [true, false] {
+        let config = config(&format!("settled_{is_spread}"));
+        let writes = open(&config).await;
+        writes.write(first()).await.unwrap();
+        let compares = open(&config).await;
+        assert!(!compares.settle().await.unwrap());
+        let generation = writes.counting().await.unwrap();
+        let claim = Claim::of(&first());
+        let taken = Owned::take(&writes.cql, &generation, &writes.clock, claim);
+        taken.await.unwrap();
+        assert!(!compares.settle().await.unwrap(), "taken, and shown");
+        writes.take(Topic::Events, 0).await.unwrap();
+        unshown(&writes, second(), is_spread).await;
+        let row = delivery(0, endpoint(1));
+        let found = compares.delivery(&tenant("a"), &row.id).await.unwrap();
+        let is_ahead = found.unwrap().state == DeliveryState::Delivered;
+        assert_eq!(is_ahead, is_spread, "what a comparison would find");
+        assert!(compares.settle().await.unwrap());
+        assert_both(&compares).await;
+        assert!(!compares.settle().await.unwrap());
+    }
 }
 
 /// Pieces without a commit are nothing.

@@ -9,6 +9,7 @@ mod kills;
 mod life;
 mod load;
 mod producers;
+mod slow;
 mod stops;
 mod views;
 mod world;

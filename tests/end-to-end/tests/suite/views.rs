@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::process::Stdio;
 use std::sync::Arc;
+use std::time::Duration;
 
 use end_to_end::api::Api;
 use end_to_end::attempts::MachineClock;
@@ -14,7 +15,11 @@ use tempfile::TempDir;
 use tokio::time::{Instant, sleep};
 
 use crate::load::Load;
+use crate::slow::SlowWay;
 use crate::world::{SOON, say};
+
+/// How often a server is killed whose rows are compared then.
+const SERVERS_KILLED: usize = 2;
 
 /// More rows than anybody would print one by one.
 const DAMAGED: usize = 120;
@@ -68,6 +73,47 @@ async fn each_row_that_differs_is_shown_and_a_killed_rebuild_goes_on() {
     say(&format!(
         "{DAMAGED} rows shown as damaged; {KILLED} rebuilds killed, and then: {anew}"
     ));
+}
+
+/// Whatever a kill leaves of a write under way is none of what differs.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_rows_that_a_killed_server_leaves_are_as_the_log_says() {
+    let folder = TempDir::new().unwrap();
+    let data = folder.path().join("data");
+    let name = name_of(&data);
+    // On a slow store rows are being written nearly all the time.
+    let nodes = other_views();
+    let first = nodes
+        .as_deref()
+        .and_then(|views| views.split("//").nth(1)?.split(',').next());
+    let slow = match first {
+        Some(node) => Some(SlowWay::to(node).await),
+        None => None,
+    };
+    let through = slow
+        .as_ref()
+        .map(|way| format!("cql://{}/{name}", way.address));
+    let arguments: Vec<_> = through
+        .iter()
+        .flat_map(|views| ["--views", views])
+        .collect();
+    let takes = |delay| slow.iter().for_each(|way| way.takes(delay));
+
+    let mut server = Server::start(&data, &arguments).await.unwrap();
+    let mut load = Load::new(Api(server.address())).await;
+    load.begin(server.address());
+    for _ in 0..SERVERS_KILLED {
+        takes(Duration::from_millis(30));
+        load.more(50).await;
+        load.server_is(None);
+        server.kill().await.unwrap();
+        let verified = tool(&name, &data, &["views", "verify"]).await.unwrap();
+        assert!(verified.contains(" rows are as the log says"), "{verified}");
+        takes(Duration::ZERO);
+        server = Server::start(&data, &arguments).await.unwrap();
+        load.server_is(Some(server.address()));
+    }
+    load.end(Api(server.address())).await;
 }
 
 /// Each row has its line. Counts may differ as well: what damages rows in CQL is none of those who fold.
