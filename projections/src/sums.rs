@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use domain::time::Timestamp;
 use projections_port::ledger::Ledger;
 use projections_port::{Ending, Row};
 use schemas::ids::EndpointId;
@@ -9,31 +10,53 @@ use schemas::text::TenantId;
 use schemas::topics::Topic;
 
 /// What the views' own rows come to.
-#[derive(Default)]
 pub(crate) struct Sums {
     ledger: Ledger,
-    /// Of each count, how many deliveries the fold of `events` has taken on before that of `inbox` came to their events.
-    unrouted: BTreeMap<(TenantId, EndpointId), i64>,
+    apart: BTreeMap<(TenantId, EndpointId), Apart>,
+    /// Events accepted before that may be forgotten already, and their deliveries not yet.
+    expired: Timestamp,
+}
+
+/// How far the folds of `events` and `inbox` are apart in one count.
+#[derive(Clone, Copy, Default)]
+struct Apart {
+    /// Deliveries that only the fold of `inbox` knows.
+    only_routed: i64,
+    /// Those of the fold of `events`, less the routes of events: what it has taken on before the other came to them.
+    unrouted: i64,
 }
 
 impl Sums {
+    /// Of rows of which those accepted before `expired` are being forgotten.
+    pub(crate) fn new(expired: Timestamp) -> Self {
+        Self {
+            ledger: Ledger::default(),
+            apart: BTreeMap::new(),
+            expired,
+        }
+    }
+
     /// Takes one of the rows: all of them before any count.
     pub(crate) fn count(&mut self, row: Option<&Row>) {
         match row {
             Some(Row::Delivery(row)) => {
                 let ledger = &mut self.ledger;
                 ledger.delivery(&row.tenant, row.endpoint, None, Some(row.state));
-                if row.is_routed() {
-                    *self.unrouted(&row.tenant, row.endpoint) += 1;
+                if row.is_routed_too() {
+                    let apart = self.apart(&row.tenant, row.endpoint);
+                    apart.unrouted += 1;
+                    apart.only_routed += i64::from(row.is_only_routed());
                 }
             }
             Some(Row::Event(row)) => {
                 self.ledger.event(&row.tenant, None, Some(&row.ending));
+                let is_of_inbox = row.acceptance.position().topic == Topic::Inbox;
                 if let Ending::Routed(endpoints) = &row.ending
-                    && row.acceptance.position().topic == Topic::Inbox
+                    && is_of_inbox
+                    && row.accepted_at >= self.expired
                 {
                     for endpoint in endpoints {
-                        *self.unrouted(&row.tenant, *endpoint) -= 1;
+                        self.apart(&row.tenant, *endpoint).unrouted -= 1;
                     }
                 }
             }
@@ -44,22 +67,26 @@ impl Sums {
         }
     }
 
-    fn unrouted(&mut self, tenant: &TenantId, endpoint: EndpointId) -> &mut i64 {
-        let counted = (tenant.clone(), endpoint);
-        self.unrouted.entry(counted).or_default()
+    fn apart(&mut self, tenant: &TenantId, endpoint: EndpointId) -> &mut Apart {
+        self.apart.entry((tenant.clone(), endpoint)).or_default()
     }
 
     /// What a count has to be compared with: the sum of the views' own rows. Other rows are the log's.
     ///
-    /// A store may keep the counts of the two folds apart: so many of what is pending may be left out as are not routed yet.
+    /// A store may keep the counts of the two folds apart, and add their difference: then as many of what is only routed
+    /// are left out as were taken on before they were routed.
     pub(crate) fn summed(&self, view: Option<&Row>, log: Option<Row>) -> Option<Row> {
         match view.or(log.as_ref()) {
-            Some(Row::Accounting(tenant, endpoint, shown)) => {
+            Some(Row::Accounting(tenant, endpoint, _)) => {
+                let shown = match view {
+                    Some(Row::Accounting(_, _, counts)) => counts.deliveries,
+                    Some(_) | None => 0,
+                };
                 let mut counts = self.ledger.accounting(tenant, endpoint);
-                let counted = (tenant.clone(), *endpoint);
-                let unrouted = self.unrouted.get(&counted).copied().unwrap_or_default();
-                let most = u64::try_from(unrouted).unwrap_or(0).min(counts.pending);
-                let left_out = counts.deliveries.saturating_sub(shown.deliveries).min(most);
+                let apart = self.apart.get(&(tenant.clone(), *endpoint));
+                let apart = apart.copied().unwrap_or_default();
+                let most = u64::try_from(apart.unrouted.min(apart.only_routed)).unwrap_or(0);
+                let left_out = counts.deliveries.saturating_sub(shown).min(most);
                 counts.deliveries -= left_out;
                 counts.pending -= left_out;
                 Some(Row::Accounting(tenant.clone(), *endpoint, counts))
@@ -78,7 +105,9 @@ impl Sums {
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "a failed case panics")]
 mod tests {
-    use projections_port::conformance::samples::{delivered, delivery, endpoint, event, tenant};
+    use projections_port::conformance::samples::{
+        delivered, delivery, endpoint, event, position, tenant,
+    };
     use projections_port::{Accounting, DeliveryRow, EventRow};
     use schemas::origin::Acceptance;
 
@@ -99,6 +128,14 @@ mod tests {
     fn only_routed(n: u64) -> DeliveryRow {
         let mut row = delivery(n, endpoint(1));
         row.acceptance = Acceptance::inbox(0, n);
+        row.place = row.acceptance.position();
+        row
+    }
+
+    /// Taken on, and nothing came of it yet.
+    fn pending(n: u64) -> DeliveryRow {
+        let mut row = only_routed(n);
+        row.place = position(Topic::Events, n);
         row
     }
 
@@ -131,7 +168,19 @@ mod tests {
             Row::Delivery(taken(1)),
             Row::Delivery(only_routed(2)),
         ];
+        let taken_alone = vec![Row::Delivery(pending(1)), Row::Delivery(pending(2))];
+        // Its event is forgotten already, or is told to be.
+        let forgotten = vec![
+            Row::Event(routed(0)),
+            Row::Event(routed(2)),
+            Row::Delivery(taken(1)),
+            Row::Delivery(only_routed(2)),
+        ];
         let cases = [
+            (&taken_alone, counts(2, 0), true),
+            (&taken_alone, counts(1, 0), false),
+            (&forgotten, counts(1, 1), true),
+            (&forgotten, counts(0, 1), true),
             (&level, counts(1, 1), true),
             (&level, counts(0, 1), false),
             (&ahead, counts(1, 1), true),
@@ -144,7 +193,7 @@ mod tests {
             (&addressed, counts(0, 0), false),
         ];
         for (rows, shown, is_right) in cases {
-            let mut sums = Sums::default();
+            let mut sums = Sums::new(event(1, endpoint(1)).accepted_at);
             for row in rows {
                 sums.count(Some(row));
             }

@@ -72,14 +72,15 @@ pub async fn verify(
     let offsets = progress.iter().map(|(at, progress)| (*at, progress.offset));
     fold_to(log, scratch, &offsets.collect()).await?;
     let since = complete_since(&**log, &progress.keys().copied().collect::<Vec<_>>()).await?;
-    let since = since.max(views.expired().await?);
+    let expired = views.expired().await?;
+    let since = since.max(expired);
     let mut report = Report {
         since,
         ..Report::default()
     };
     let mut ours = Rows::new(views);
     let mut theirs = Rows::new(scratch);
-    let mut sums = Sums::default();
+    let mut sums = Sums::new(expired);
     loop {
         let (our_key, their_key) = (ours.peek().await?, theirs.peek().await?);
         let (view, log) = match (our_key, their_key) {
@@ -96,7 +97,7 @@ pub async fn verify(
         let log = sums.summed(view.as_ref(), log);
         report.compare(view, log, &mut tell);
     }
-    if views.settle().await? || views.progress().await? != progress {
+    if views.is_half_written().await? || views.progress().await? != progress {
         return Err(VerifyError::Moved);
     }
     Ok(report)

@@ -92,7 +92,7 @@ pub const BODY_FRONT: usize = 1_024;
 impl DeliveryRow {
     /// Whether the fold of `inbox` makes it as well, from the routes of its event.
     #[must_use]
-    pub fn is_routed(&self) -> bool {
+    pub fn is_routed_too(&self) -> bool {
         self.acceptance.position().topic == Topic::Inbox && self.run == Run::First
     }
 

@@ -313,14 +313,22 @@ pub trait ViewWriter: Views {
         Ok(())
     }
 
-    /// Finishes what writers that have ended left half-written, and shows it; says whether there was any. A writer that goes
-    /// on loses what it has begun, and begins again. For who compares rows with their progress. Nothing to do where a write
-    /// is all or nothing.
+    /// Whether a write is half done: rows of it may be there already, and readers are not told yet how far they go. Never
+    /// where a write is all or nothing.
+    ///
+    /// # Errors
+    /// When the store can't be read.
+    async fn is_half_written(&self) -> Result<bool, ViewError> {
+        Ok(false)
+    }
+
+    /// Finishes what was left half-written, for who compares rows with how far they go. A writer that seems to stand still
+    /// in the midst of it and does not loses its claim, and begins again.
     ///
     /// # Errors
     /// When the store can't be written.
-    async fn settle(&self) -> Result<bool, ViewError> {
-        Ok(false)
+    async fn settle(&self) -> Result<(), ViewError> {
+        Ok(())
     }
 
     /// Writes a batch: readers see all of it or none (as [`Views`] says), and after a crash all of it or

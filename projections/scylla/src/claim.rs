@@ -332,22 +332,23 @@ fn read_commit(value: &[u8]) -> Result<(i64, u64), Damage> {
     Ok((from.signed()?, from.number()?))
 }
 
-/// Whether the last turn of a claim, whose state is that of `live`, is not shown yet: its rows may be there or not.
-pub(crate) async fn is_unfinished(
+/// The time of a claim's last turn, where that is not shown yet: its rows may be there or not. The state is that of `live`.
+pub(crate) async fn unfinished(
     cql: &Cql,
     generation: &Generation,
     name: &str,
     live: i64,
-) -> Result<bool, ViewError> {
+) -> Result<Option<i64>, ViewError> {
     let found = state_rows(cql, generation, name, live, COMMIT_KEY, BEHIND_COMMIT).await?;
     let Some((_, commit)) = found.first() else {
-        return Ok(false);
+        return Ok(None);
     };
     let (committed_at, _) = read_commit(commit)?;
-    // A turn is shown with its own time.
+    // A turn is shown with its own time. Read after the commit: before it, another turn could come in between.
     let shown: Vec<(Option<i64>,)> = cql.rows(&generation.shown_at, (name,)).await?;
     let shown_at = shown.first().and_then(|(at,)| *at);
-    Ok(shown_at.is_none_or(|at| at < committed_at))
+    let is_shown = shown_at.is_some_and(|at| at >= committed_at);
+    Ok(Some(committed_at).filter(|_| !is_shown))
 }
 
 /// The state of a claim that `epoch` has taken, and the epoch that it lies under: read again until nobody

@@ -3,7 +3,7 @@
 mod dump;
 mod forget;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -196,6 +196,20 @@ impl ScyllaViews {
             counts.add(&rows)?;
         }
         Ok(counts.merged())
+    }
+
+    /// Claims whose last turn is not shown, and its time.
+    async fn unfinished(
+        &self,
+        generation: &Generation,
+    ) -> Result<BTreeSet<(String, i64)>, ViewError> {
+        let live = self.shown(generation).await?.live;
+        let asked = live.iter().map(|(name, live)| async move {
+            let at = claim::unfinished(&self.cql, generation, name, *live).await?;
+            Ok(at.map(|at| (name.clone(), at)))
+        });
+        let found = together(asked.collect()).await?;
+        Ok(found.into_iter().flatten().collect())
     }
 
     fn slot(&self, claim: &Claim) -> Slot {
@@ -451,20 +465,29 @@ impl ViewWriter for ScyllaViews {
         Ok(())
     }
 
-    async fn settle(&self) -> Result<bool, ViewError> {
+    async fn is_half_written(&self) -> Result<bool, ViewError> {
         let generation = self.counting().await?;
-        let mut was_unfinished = false;
-        for (name, live) in self.shown(&generation).await?.live {
-            if claim::is_unfinished(&self.cql, &generation, &name, live).await? {
-                let claim = Claim::named(name);
+        Ok(!self.unfinished(&generation).await?.is_empty())
+    }
+
+    async fn settle(&self) -> Result<(), ViewError> {
+        let generation = self.counting().await?;
+        let before = self.unfinished(&generation).await?;
+        if before.is_empty() {
+            return Ok(());
+        }
+        // Whoever is alive goes on within that.
+        tokio::time::sleep(LOOK_EVERY).await;
+        for left in self.unfinished(&generation).await? {
+            if before.contains(&left) {
+                let claim = Claim::named(left.0);
                 let slot = self.slot(&claim);
                 let mut slot = slot.lock().await;
                 *slot = None;
                 Owned::take(&self.cql, &generation, &self.clock, claim).await?;
-                was_unfinished = true;
             }
         }
-        Ok(was_unfinished)
+        Ok(())
     }
 
     async fn write(&self, batch: Batch) -> Result<(), ViewError> {

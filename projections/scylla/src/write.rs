@@ -207,7 +207,7 @@ fn put_delivery(owned: &mut Owned, turn: &mut Turn, DeliveryChange { was, row }:
     ledger.delivery(&row.tenant, row.endpoint, *was, Some(row.state));
     if was.is_none() {
         put_list(turn, row);
-        if row.is_routed() {
+        if row.is_routed_too() {
             routed_by(owned, turn, row, -1);
         }
     }
@@ -278,7 +278,7 @@ pub(crate) fn drop_delivery(owned: &mut Owned, turn: &mut Turn, row: &DeliveryRo
         Vec::new(),
     ));
     drop_list(turn, row);
-    if row.is_routed() {
+    if row.is_routed_too() {
         routed_by(owned, turn, row, 1);
     }
 }

@@ -30,6 +30,8 @@ pub struct MemoryViews {
     /// Wakes in the order of waiting, which `watch` does not.
     written: Notify,
     taken: Mutex<BTreeSet<(Topic, u32)>>,
+    /// What is told of how far the rows go, where that stands still.
+    told: Mutex<Option<BTreeMap<(Topic, u32), Progress>>>,
 }
 
 impl MemoryViews {
@@ -43,6 +45,13 @@ impl MemoryViews {
     #[must_use]
     pub fn taken(&self) -> BTreeSet<(Topic, u32)> {
         self.taken.lock().clone()
+    }
+
+    /// From here on rows are written, and nobody is told how far they go, as in a store that can't write both at once:
+    /// until they are [settled](ViewWriter::settle).
+    pub fn tell_no_more(&self) {
+        let progress = self.state.lock().progress.clone();
+        *self.told.lock() = Some(progress);
     }
 }
 
@@ -104,7 +113,8 @@ impl Views for MemoryViews {
     }
 
     async fn progress(&self) -> Result<BTreeMap<(Topic, u32), Progress>, ViewError> {
-        Ok(self.state.lock().progress.clone())
+        let told = self.told.lock().clone();
+        Ok(told.unwrap_or_else(|| self.state.lock().progress.clone()))
     }
 
     async fn passed(&self, ends: &BTreeMap<(Topic, u32), u64>) -> Result<(), ViewError> {
@@ -146,6 +156,15 @@ impl ViewWriter for MemoryViews {
 
     async fn take(&self, topic: Topic, partition: u32) -> Result<(), ViewError> {
         self.taken.lock().insert((topic, partition));
+        Ok(())
+    }
+
+    async fn is_half_written(&self) -> Result<bool, ViewError> {
+        Ok(self.told.lock().is_some())
+    }
+
+    async fn settle(&self) -> Result<(), ViewError> {
+        *self.told.lock() = None;
         Ok(())
     }
 

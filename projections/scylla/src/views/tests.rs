@@ -119,22 +119,58 @@ async fn a_turn_that_is_not_shown_is_settled() {
         let writes = open(&config).await;
         writes.write(first()).await.unwrap();
         let compares = open(&config).await;
-        assert!(!compares.settle().await.unwrap());
-        let generation = writes.counting().await.unwrap();
-        let claim = Claim::of(&first());
-        let taken = Owned::take(&writes.cql, &generation, &writes.clock, claim);
-        taken.await.unwrap();
-        assert!(!compares.settle().await.unwrap(), "taken, and shown");
-        writes.take(Topic::Events, 0).await.unwrap();
+        let is_half_written = async || compares.is_half_written().await.unwrap();
+        assert!(!is_half_written().await);
+        compares.settle().await.unwrap();
+        // It has the claim still: the next turn is committed where the last one was.
         unshown(&writes, second(), is_spread).await;
         let row = delivery(0, endpoint(1));
         let found = compares.delivery(&tenant("a"), &row.id).await.unwrap();
         let is_ahead = found.unwrap().state == DeliveryState::Delivered;
         assert_eq!(is_ahead, is_spread, "what a comparison would find");
-        assert!(compares.settle().await.unwrap());
+        assert!(is_half_written().await);
+        compares.settle().await.unwrap();
+        assert!(!is_half_written().await);
         assert_both(&compares).await;
-        assert!(!compares.settle().await.unwrap());
+        // Taken over and shown by another, too.
+        writes.take(Topic::Events, 0).await.unwrap();
+        assert!(!is_half_written().await);
     }
+}
+
+/// Who goes on in the midst of it is left alone.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_turn_that_goes_on_is_its_writers() {
+    let config = config("goes_on");
+    let writes = open(&config).await;
+    writes.write(first()).await.unwrap();
+    let compares = open(&config).await;
+    let owned = unshown(&writes, second(), false).await;
+    let goes_on = async {
+        // The look that comes a second later finds another turn under way.
+        tokio::time::sleep(LOOK_EVERY / 2).await;
+        let claim = Claim::of(&first());
+        *writes.slot(&claim).lock().await = Some(owned);
+        let more = Batch {
+            progress: vec![advance(Topic::Events, 3, 4)],
+            ..Batch::default()
+        };
+        unshown(&writes, more, false).await
+    };
+    let (settled, owned) = tokio::join!(compares.settle(), goes_on);
+    settled.unwrap();
+    let taken: Vec<(Option<i64>,)> = writes
+        .cql
+        .ask(
+            &format!(
+                "SELECT taken FROM {}.claims_g1 WHERE shard = 0",
+                config.keyspace
+            ),
+            (),
+        )
+        .await
+        .unwrap();
+    assert_eq!(taken, [(Some(owned.epoch),)]);
 }
 
 /// Pieces without a commit are nothing.
