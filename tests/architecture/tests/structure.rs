@@ -189,6 +189,33 @@ fn a_driver_and_an_unbiased_select_are_found_in_a_source() {
     assert_eq!(source_violations("a.rs", fine), Vec::<String>::new());
 }
 
+/// Nothing is built for tests of a target that says it has none: one that was written there would never run.
+#[test]
+fn what_is_not_built_for_tests_has_none() {
+    let metadata = MetadataCommand::new()
+        .current_dir(workspace())
+        .no_deps()
+        .exec()
+        .unwrap();
+    let mut looked_at = Vec::new();
+    for package in metadata.packages {
+        let is_out =
+            |target: &cargo_metadata::Target| !target.test && (target.is_lib() || target.is_bin());
+        if !package.targets.iter().any(is_out) {
+            continue;
+        }
+        looked_at.push(package.name.to_string());
+        let folder = package.manifest_path.parent().unwrap().join("src");
+        for path in sources(folder.as_std_path()) {
+            let text = fs::read_to_string(&path).unwrap();
+            let is_tested = text.contains("#[test]") || text.contains("::test");
+            assert!(!is_tested, "{} has a test", path.display());
+        }
+    }
+    looked_at.sort_unstable();
+    assert_eq!(looked_at, ["bench", "crash", "models", "simulation"]);
+}
+
 fn sources(folder: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for entry in fs::read_dir(folder).unwrap() {
