@@ -209,8 +209,8 @@ impl Cluster {
         }
     }
 
-    /// Whether each of the first `count` partitions of a topic is led by a broker that knows it.
-    pub(crate) async fn leaders_answer(&self, full_name: &str, count: u32) -> bool {
+    /// An error where one of the first `count` partitions of a topic is led by a broker that does not know it.
+    pub(crate) async fn leaders_answer(&self, full_name: &str, count: u32) -> KafkaResult<()> {
         let full_name = full_name.to_owned();
         let asked = self.ask(move |client, timeout| {
             let mut asked = TopicPartitionList::with_capacity(count as usize);
@@ -221,7 +221,7 @@ impl Cluster {
             let mut elements = answered.elements().into_iter();
             elements.try_for_each(|element| element.error())
         });
-        asked.await.is_ok()
+        asked.await
     }
 
     pub(crate) async fn bounds(&self, partition: &TopicPartition) -> Result<Bounds, ReadError> {

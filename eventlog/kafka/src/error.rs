@@ -65,6 +65,16 @@ impl From<ConnectError> for TopicError {
 #[error("no answer within {0:?}")]
 pub(crate) struct NoAnswer(pub(crate) std::time::Duration);
 
+/// A topic was made, and the leaders of its partitions have not said that they know it.
+#[derive(Debug, thiserror::Error)]
+#[error("the leaders of {topic} did not all answer within {within:?}: {why}")]
+pub(crate) struct NotLed {
+    pub(crate) topic: String,
+    pub(crate) within: std::time::Duration,
+    /// The last answer.
+    pub(crate) why: String,
+}
+
 /// The writer was dropped or broke before the record was confirmed.
 #[derive(Debug, thiserror::Error)]
 #[error("the broker took the record, and did not say where")]

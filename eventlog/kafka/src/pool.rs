@@ -10,6 +10,7 @@ use rdkafka::ClientConfig;
 use rdkafka::consumer::base_consumer::PartitionQueue;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::KafkaError;
+use rdkafka::metadata::MetadataTopic;
 use tokio::sync::Notify;
 
 use crate::cluster::Cluster;
@@ -224,9 +225,12 @@ impl Shard {
         }
         match self.consumer.fetch_metadata(Some(topic), LEADERS_WITHIN) {
             Ok(found) if found.topics().iter().all(|topic| topic.error().is_some()) => {
+                let topics = found.topics().iter();
+                let why = topics.filter_map(MetadataTopic::error).next();
                 tracing::debug!(
                     topic,
-                    "the broker that was asked does not know the topic yet"
+                    ?why,
+                    "the broker that was asked names no leaders yet"
                 );
             }
             Ok(_) => drop(self.led.lock().insert(topic.to_owned())),

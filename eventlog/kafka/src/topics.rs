@@ -9,14 +9,14 @@ use eventlog_port::{
 };
 use parking_lot::Mutex;
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, ResourceSpecifier, TopicReplication};
-use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 use rdkafka::metadata::Metadata;
 use tokio::time::Instant;
 
 use crate::cluster::{ASK_AGAIN, BEHIND, Cluster};
 use crate::config::Config;
 use crate::context::Quiet;
-use crate::error::{ConnectError, NoAnswer, not_made};
+use crate::error::{ConnectError, NotLed, not_made};
 use crate::topic_settings::{Comparison, Found, wanted};
 use crate::writer_target::Target;
 
@@ -207,19 +207,32 @@ impl Topics {
         for spec in specs {
             let name = self.config.full_name(&spec.name);
             loop {
-                let metadata = self.cluster.metadata(Some(name.clone())).await;
-                if metadata.is_ok_and(|metadata| is_led(&metadata, &name, spec.partitions))
-                    && self.cluster.leaders_answer(&name, spec.partitions).await
-                {
-                    break;
-                }
+                let why = match self.leaders_know(&name, spec.partitions).await {
+                    Ok(true) => break,
+                    Ok(false) => "a partition has no leader".to_owned(),
+                    Err(error) => error.to_string(),
+                };
                 if Instant::now() >= until {
-                    return Err(unavailable(NoAnswer(LEADERS_WITHIN)));
+                    return Err(unavailable(NotLed {
+                        topic: name,
+                        within: LEADERS_WITHIN,
+                        why,
+                    }));
                 }
                 tokio::time::sleep(ASK_AGAIN).await;
             }
         }
         Ok(())
+    }
+
+    /// Whether each of the first `count` partitions has a leader; an error where one of them does not know it.
+    async fn leaders_know(&self, name: &str, count: u32) -> KafkaResult<bool> {
+        let metadata = self.cluster.metadata(Some(name.to_owned())).await?;
+        if !is_led(&metadata, name, count) {
+            return Ok(false);
+        }
+        self.cluster.leaders_answer(name, count).await?;
+        Ok(true)
     }
 
     /// The client, once it knows the brokers that there are now. It sends everything to the one that they

@@ -54,8 +54,8 @@ pub trait Writer: Send + Sync {
     /// record. A call that is dropped before it returned has accepted nothing.
     ///
     /// # Errors
-    /// What refuses the record at once: its size, a partition that is not there, a writer that is
-    /// broken or closed. Nothing is appended then.
+    /// What refuses the record at once: its size, a partition that is not there, or of which the log can't say now whether
+    /// it is there ([`Unavailable`](AppendError::Unavailable)), a writer that is broken or closed. Nothing is appended then.
     async fn append(
         &self,
         to: &TopicPartition,
