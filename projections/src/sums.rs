@@ -22,7 +22,8 @@ pub(crate) struct Sums {
 struct Apart {
     /// Deliveries that only the fold of `inbox` knows.
     only_routed: i64,
-    /// Those of the fold of `events`, less the routes of events: what it has taken on before the other came to them.
+    /// Those of the fold of `events`, less the routes of events: what it has taken on before the other came to them. More
+    /// where events are forgotten already, and for copies, which have no row of an event.
     unrouted: i64,
 }
 

@@ -97,7 +97,10 @@ pub async fn verify(
         let log = sums.summed(view.as_ref(), log);
         report.compare(view, log, &mut tell);
     }
-    if views.is_half_written().await? || views.progress().await? != progress {
+    let has_moved = views.is_half_written().await?
+        || views.progress().await? != progress
+        || views.expired().await? != expired;
+    if has_moved {
         return Err(VerifyError::Moved);
     }
     Ok(report)

@@ -209,7 +209,7 @@ impl Cluster {
         }
     }
 
-    /// An error where one of the first `count` partitions of a topic is led by a broker that does not know it.
+    /// An error where one of the first `count` partitions of a topic is led by a broker that does not answer that it knows it.
     pub(crate) async fn leaders_answer(&self, full_name: &str, count: u32) -> KafkaResult<()> {
         let full_name = full_name.to_owned();
         let asked = self.ask(move |client, timeout| {

@@ -10,7 +10,7 @@ use eventlog_port::{
 use parking_lot::Mutex;
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, ResourceSpecifier, TopicReplication};
 use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
-use rdkafka::metadata::Metadata;
+use rdkafka::metadata::{Metadata, MetadataTopic};
 use tokio::time::Instant;
 
 use crate::cluster::{ASK_AGAIN, BEHIND, Cluster};
@@ -209,7 +209,7 @@ impl Topics {
             loop {
                 let why = match self.leaders_know(&name, spec.partitions).await {
                     Ok(true) => break,
-                    Ok(false) => "a partition has no leader".to_owned(),
+                    Ok(false) => "not every partition has a leader".to_owned(),
                     Err(error) => error.to_string(),
                 };
                 if Instant::now() >= until {
@@ -225,9 +225,14 @@ impl Topics {
         Ok(())
     }
 
-    /// Whether each of the first `count` partitions has a leader; an error where one of them does not know it.
+    /// Whether each of the first `count` partitions has a leader; an error where one of them does not know it, or the
+    /// broker that was asked.
     async fn leaders_know(&self, name: &str, count: u32) -> KafkaResult<bool> {
         let metadata = self.cluster.metadata(Some(name.to_owned())).await?;
+        let asked_for = metadata.topics().iter().find(|topic| topic.name() == name);
+        if let Some(error) = asked_for.and_then(MetadataTopic::error) {
+            return Err(KafkaError::MetadataFetch(error.into()));
+        }
         if !is_led(&metadata, name, count) {
             return Ok(false);
         }

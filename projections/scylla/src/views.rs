@@ -40,6 +40,9 @@ use crate::write::{self, Known};
 /// How often it is looked which generation of rows counts.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
+/// Whoever is alive goes on with a turn within that.
+const PATIENCE: Duration = Duration::from_secs(1);
+
 /// How often it is looked whether other processes have folded on.
 const POLL_EVERY: Duration = Duration::from_millis(10);
 
@@ -210,6 +213,29 @@ impl ScyllaViews {
         });
         let found = together(asked.collect()).await?;
         Ok(found.into_iter().flatten().collect())
+    }
+
+    /// Takes over those of `before` that have not moved.
+    async fn settle_since(
+        &self,
+        generation: &Generation,
+        before: &BTreeSet<(String, i64)>,
+    ) -> Result<(), ViewError> {
+        for left in self.unfinished(generation).await? {
+            if before.contains(&left) {
+                self.retake(generation, Claim::named(left.0)).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes a claim over, though it should be this process's already: another may have had it since.
+    async fn retake(&self, generation: &Generation, claim: Claim) -> Result<(), ViewError> {
+        let slot = self.slot(&claim);
+        let mut slot = slot.lock().await;
+        *slot = None;
+        *slot = Some(Owned::take(&self.cql, generation, &self.clock, claim).await?);
+        Ok(())
     }
 
     fn slot(&self, claim: &Claim) -> Slot {
@@ -453,14 +479,10 @@ impl ViewWriter for ScyllaViews {
     async fn take(&self, topic: Topic, partition: u32) -> Result<(), ViewError> {
         let generation = self.counting().await?;
         let claim = Claim::folding(topic, partition);
-        let slot = self.slot(&claim);
-        let mut slot = slot.lock().await;
-        // Another may have had it since it was this process's.
-        *slot = None;
         // One that nobody has had is taken with its first turn: there is nothing of it.
         let live = self.shown(&generation).await?.live;
         if live.iter().any(|(had, _)| had == claim.name()) {
-            *slot = Some(Owned::take(&self.cql, &generation, &self.clock, claim).await?);
+            self.retake(&generation, claim).await?;
         }
         Ok(())
     }
@@ -476,18 +498,8 @@ impl ViewWriter for ScyllaViews {
         if before.is_empty() {
             return Ok(());
         }
-        // Whoever is alive goes on within that.
-        tokio::time::sleep(LOOK_EVERY).await;
-        for left in self.unfinished(&generation).await? {
-            if before.contains(&left) {
-                let claim = Claim::named(left.0);
-                let slot = self.slot(&claim);
-                let mut slot = slot.lock().await;
-                *slot = None;
-                Owned::take(&self.cql, &generation, &self.clock, claim).await?;
-            }
-        }
-        Ok(())
+        tokio::time::sleep(PATIENCE).await;
+        self.settle_since(&generation, &before).await
     }
 
     async fn write(&self, batch: Batch) -> Result<(), ViewError> {

@@ -199,21 +199,40 @@ fn what_is_not_built_for_tests_has_none() {
         .unwrap();
     let mut looked_at = Vec::new();
     for package in metadata.packages {
-        let is_out =
-            |target: &cargo_metadata::Target| !target.test && (target.is_lib() || target.is_bin());
-        if !package.targets.iter().any(is_out) {
+        let out = package.targets.iter().filter(|target| !target.test);
+        let out: Vec<_> = out
+            .filter(|target| !target.is_bench() && !target.is_example())
+            .collect();
+        if out.is_empty() {
             continue;
         }
+        assert!(
+            !out.iter().any(|target| target.is_test()),
+            "{}: {out:?}",
+            package.name
+        );
         looked_at.push(package.name.to_string());
         let folder = package.manifest_path.parent().unwrap().join("src");
         for path in sources(folder.as_std_path()) {
             let text = fs::read_to_string(&path).unwrap();
-            let is_tested = text.contains("#[test]") || text.contains("::test");
-            assert!(!is_tested, "{} has a test", path.display());
+            assert!(!has_a_test(&text), "{} has a test", path.display());
         }
     }
     looked_at.sort_unstable();
     assert_eq!(looked_at, ["bench", "crash", "models", "simulation"]);
+}
+
+fn has_a_test(source: &str) -> bool {
+    source.contains("#[test]") || source.contains("::test]") || source.contains("::test(")
+}
+
+#[test]
+fn a_test_is_found_in_a_source() {
+    assert!(has_a_test("#[test]\nfn a() {}"));
+    assert!(has_a_test(
+        "#[tokio::test(flavor = \"multi_thread\")]\nasync fn a() {}"
+    ));
+    assert!(!has_a_test("use crate::tests::a;"));
 }
 
 fn sources(folder: &Path) -> Vec<PathBuf> {

@@ -1,7 +1,7 @@
 //! The log read and written by a client that is not the product's.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
@@ -24,11 +24,16 @@ const LIMIT: &str = "max.message.bytes";
 /// After how long a broker is asked again.
 const AGAIN: Duration = Duration::from_millis(200);
 
+/// How long it is waited at a time for what a broker says of a record.
+const POLL: Duration = Duration::from_millis(2);
+
 /// One deployment's topics on the brokers, as far as they were read.
 pub struct Brokers {
     addresses: String,
     prefix: String,
     read: BTreeMap<(String, u32), Vec<Record>>,
+    /// Made with the first record that is appended; one at a time.
+    producer: Mutex<Option<BaseProducer<Reports>>>,
 }
 
 /// The next offset to read and the end, by the full name of the topic and the partition.
@@ -42,6 +47,7 @@ impl Brokers {
             addresses: addresses.to_owned(),
             prefix: prefix.to_owned(),
             read: BTreeMap::new(),
+            producer: Mutex::default(),
         }
     }
 
@@ -234,14 +240,12 @@ impl Brokers {
         partition: i32,
         record: &Foreign,
     ) -> anyhow::Result<Result<u64, RDKafkaErrorCode>> {
-        let mut config = self.config();
-        // Larger than any topic takes: it is the broker that refuses.
-        config
-            .set("acks", "all")
-            .set("linger.ms", "0")
-            .set("message.max.bytes", "60000000");
-        let reports = Reports::default();
-        let producer: BaseProducer<Reports> = config.create_with_context(reports.clone())?;
+        let mut kept = self.producer.lock().unwrap_or_else(PoisonError::into_inner);
+        let producer = match &mut *kept {
+            Some(producer) => producer,
+            none => none.insert(self.producer()?),
+        };
+        producer.context().forget();
         let full = format!("{}{topic}", self.prefix);
         let mut headers = OwnedHeaders::new();
         for (key, value) in &record.headers {
@@ -255,21 +259,42 @@ impl Brokers {
         to.payload = record.value.as_deref();
         let sent = producer.send(to).map_err(|(error, _)| error);
         sent.with_context(|| format!("to {full}"))?;
-        producer.flush(PATIENCE)?;
-        let told = reports.told();
+        let until = deadline();
+        // `flush` would wait a tenth of a second for each, and `poll` as long as it is given.
+        let told = loop {
+            producer.poll(POLL);
+            let told = producer.context().told();
+            if told.is_some() || now() >= until {
+                break told;
+            }
+        };
         let told = told.with_context(|| format!("nobody said what became of it in {full}"))?;
         Ok(match told {
             Ok(offset) => Ok(u64::try_from(offset)?),
             Err(code) => Err(code),
         })
     }
+
+    fn producer(&self) -> anyhow::Result<BaseProducer<Reports>> {
+        let mut config = self.config();
+        // Larger than any topic takes: it is the broker that refuses.
+        config
+            .set("acks", "all")
+            .set("linger.ms", "0")
+            .set("message.max.bytes", "60000000");
+        Ok(config.create_with_context(Reports::default())?)
+    }
 }
 
-/// What a broker said of the one record of a producer: where it is, or why it is not there.
-#[derive(Clone, Default)]
-struct Reports(Arc<Mutex<Option<Result<i64, RDKafkaErrorCode>>>>);
+/// What a broker said of a producer's last record: where it is, or why it is not there.
+#[derive(Default)]
+struct Reports(Mutex<Option<Result<i64, RDKafkaErrorCode>>>);
 
 impl Reports {
+    fn forget(&self) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
     fn told(&self) -> Option<Result<i64, RDKafkaErrorCode>> {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -47,8 +47,8 @@ impl MemoryViews {
         self.taken.lock().clone()
     }
 
-    /// From here on rows are written, and nobody is told how far they go, as in a store that can't write both at once:
-    /// until they are [settled](ViewWriter::settle).
+    /// From here on rows are written, and their [progress](Views::progress) stands still, as in a store that can't write
+    /// both at once: until they are [settled](ViewWriter::settle). Who waits for a place is told all the same.
     pub fn tell_no_more(&self) {
         let progress = self.state.lock().progress.clone();
         *self.told.lock() = Some(progress);

@@ -145,32 +145,25 @@ async fn a_turn_that_goes_on_is_its_writers() {
     let writes = open(&config).await;
     writes.write(first()).await.unwrap();
     let compares = open(&config).await;
+    let generation = compares.counting().await.unwrap();
     let owned = unshown(&writes, second(), false).await;
-    let goes_on = async {
-        // The look that comes a second later finds another turn under way.
-        tokio::time::sleep(LOOK_EVERY / 2).await;
-        let claim = Claim::of(&first());
-        *writes.slot(&claim).lock().await = Some(owned);
-        let more = Batch {
-            progress: vec![advance(Topic::Events, 3, 4)],
-            ..Batch::default()
-        };
-        unshown(&writes, more, false).await
+    let before = compares.unfinished(&generation).await.unwrap();
+    assert_eq!(before.len(), 1);
+    // A second later another turn is under way.
+    let (claim, epoch) = (Claim::of(&first()), owned.epoch);
+    *writes.slot(&claim).lock().await = Some(owned);
+    let more = Batch {
+        progress: vec![advance(Topic::Events, 3, 4)],
+        ..Batch::default()
     };
-    let (settled, owned) = tokio::join!(compares.settle(), goes_on);
-    settled.unwrap();
-    let taken: Vec<(Option<i64>,)> = writes
-        .cql
-        .ask(
-            &format!(
-                "SELECT taken FROM {}.claims_g1 WHERE shard = 0",
-                config.keyspace
-            ),
-            (),
-        )
-        .await
-        .unwrap();
-    assert_eq!(taken, [(Some(owned.epoch),)]);
+    unshown(&writes, more, false).await;
+    compares.settle_since(&generation, &before).await.unwrap();
+    let taken = format!(
+        "SELECT taken FROM {}.claims_g1 WHERE shard = 0",
+        config.keyspace
+    );
+    let taken: Vec<(Option<i64>,)> = writes.cql.ask(&taken, ()).await.unwrap();
+    assert_eq!(taken, [(Some(epoch),)]);
 }
 
 /// Pieces without a commit are nothing.
