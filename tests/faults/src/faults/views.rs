@@ -133,7 +133,7 @@ async fn as_of(world: &World) -> anyhow::Result<Option<AsOf>> {
 
 /// The end of each partition.
 fn ends(world: &mut World) -> anyhow::Result<AsOf> {
-    tokio::task::block_in_place(|| world.brokers.read_on())?;
+    world.read_log()?;
     let records = world.brokers.records().iter();
     let end = |(place, records): (&(String, u32), &Vec<Record>)| {
         let last = records.last()?;

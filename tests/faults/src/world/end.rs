@@ -16,6 +16,19 @@ fn is_ours(record: &Record) -> bool {
 }
 
 impl World {
+    /// Reads the log on. Whoever reads it has to take in all of it: what came of a record may be read before the record is,
+    /// and is not read again.
+    ///
+    /// # Errors
+    /// As [`Brokers::read_on`](crate::brokers::Brokers::read_on).
+    pub fn read_log(&mut self) -> anyhow::Result<()> {
+        let new = tokio::task::block_in_place(|| self.brokers.read_on())?;
+        for (topic, partition, record) in new.iter().filter(|(_, _, record)| is_ours(record)) {
+            self.settled.take(topic, *partition, record);
+        }
+        Ok(())
+    }
+
     /// Ends the clients, and waits until everything accepted has ended. How long that took since they did.
     ///
     /// # Errors
@@ -23,13 +36,9 @@ impl World {
     pub async fn settle(&mut self, within: Duration) -> anyhow::Result<Duration> {
         self.load.end().await?;
         let begun = Instant::now();
-        let (brokers, settled) = (&mut self.brokers, &mut self.settled);
         until("everything accepted has ended", within, async || {
-            let new = tokio::task::block_in_place(|| brokers.read_on())?;
-            for (topic, partition, record) in new.iter().filter(|(_, _, record)| is_ours(record)) {
-                settled.take(topic, *partition, record);
-            }
-            Ok(match settled.left() {
+            self.read_log()?;
+            Ok(match self.settled.left() {
                 0 => Ok(()),
                 left => Err(format!("{left} have not")),
             })
@@ -44,7 +53,7 @@ impl World {
     /// When either can't be read.
     pub async fn dump(&mut self) -> anyhow::Result<()> {
         self.journal.forget_dumps()?;
-        tokio::task::block_in_place(|| self.brokers.read_on())?;
+        self.read_log()?;
         for ((topic, partition), records) in self.brokers.records() {
             for record in records {
                 let line = Line::Record(topic.clone(), *partition, record.clone());

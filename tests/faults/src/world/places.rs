@@ -55,7 +55,7 @@ impl World {
                 return Ok(places);
             }
             self.make_endpoint(Manner::Steady, "load.further").await?;
-            tokio::task::block_in_place(|| self.brokers.read_on())?;
+            self.read_log()?;
         }
         anyhow::bail!("a partition of {partitions} has no endpoint, however many are made")
     }
