@@ -2,8 +2,9 @@
 
 mod dump;
 mod forget;
+mod settle;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -39,9 +40,6 @@ use crate::write::{self, Known};
 
 /// How often it is looked which generation of rows counts.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
-
-/// Whoever is alive goes on with a turn within that.
-const PATIENCE: Duration = Duration::from_secs(1);
 
 /// How often it is looked whether other processes have folded on.
 const POLL_EVERY: Duration = Duration::from_millis(10);
@@ -199,34 +197,6 @@ impl ScyllaViews {
             counts.add(&rows)?;
         }
         Ok(counts.merged())
-    }
-
-    /// Claims whose last turn is not shown, and its time.
-    async fn unfinished(
-        &self,
-        generation: &Generation,
-    ) -> Result<BTreeSet<(String, i64)>, ViewError> {
-        let live = self.shown(generation).await?.live;
-        let asked = live.iter().map(|(name, live)| async move {
-            let at = claim::unfinished(&self.cql, generation, name, *live).await?;
-            Ok(at.map(|at| (name.clone(), at)))
-        });
-        let found = together(asked.collect()).await?;
-        Ok(found.into_iter().flatten().collect())
-    }
-
-    /// Takes over those of `before` that have not moved.
-    async fn settle_since(
-        &self,
-        generation: &Generation,
-        before: &BTreeSet<(String, i64)>,
-    ) -> Result<(), ViewError> {
-        for left in self.unfinished(generation).await? {
-            if before.contains(&left) {
-                self.retake(generation, Claim::named(left.0)).await?;
-            }
-        }
-        Ok(())
     }
 
     /// Takes a claim over, though it should be this process's already: another may have had it since.
@@ -494,12 +464,7 @@ impl ViewWriter for ScyllaViews {
 
     async fn settle(&self) -> Result<(), ViewError> {
         let generation = self.counting().await?;
-        let before = self.unfinished(&generation).await?;
-        if before.is_empty() {
-            return Ok(());
-        }
-        tokio::time::sleep(PATIENCE).await;
-        self.settle_since(&generation, &before).await
+        self.settle_in(&generation).await
     }
 
     async fn write(&self, batch: Batch) -> Result<(), ViewError> {
