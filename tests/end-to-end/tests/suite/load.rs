@@ -13,7 +13,7 @@ use end_to_end::client::Connection;
 use end_to_end::receiver::{Receiver, Reply};
 use end_to_end::until::until;
 use http::Method;
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
@@ -145,7 +145,7 @@ impl Load {
         arrived.await.unwrap();
     }
 
-    /// Ends the producers, and waits until every accepted event has arrived and the accounting closes.
+    /// Ends the producers, and waits until every accepted event has arrived, is shown, and the accounting closes.
     pub(crate) async fn end(mut self, api: Api) -> Summary {
         self.shared.stopped.store(true, Ordering::SeqCst);
         while let Some(ended) = self.producers.join_next().await {
@@ -160,8 +160,32 @@ impl Load {
             })
         });
         summary.await.unwrap();
-        closed(api).await;
+        self.shown(api).await;
+        // What was not answered may have been made, too.
+        let accepted = u64::try_from(self.accepted()).unwrap();
+        api.closed(accepted, SOON).await.unwrap();
         self.summary().0
+    }
+
+    /// Waits until the views have each event, with what came of it: both are folded from other partitions than the
+    /// deliveries are, perhaps later.
+    async fn shown(&self, api: Api) {
+        let shown = until("every accepted event is shown", SOON, async || {
+            let shown = events(api).await?;
+            let accepted = self.shared.accepted.lock().unwrap();
+            let is_open = |id: &&String| shown.get(*id).is_none_or(|status| status != "delivered");
+            let open: Vec<_> = accepted.keys().filter(is_open).collect();
+            Ok(if open.is_empty() {
+                Ok(())
+            } else {
+                Err(format!(
+                    "{} of {} are not: {open:?}",
+                    open.len(),
+                    accepted.len()
+                ))
+            })
+        });
+        shown.await.unwrap();
     }
 
     fn summary(&self) -> (Summary, usize) {
@@ -186,17 +210,20 @@ impl Load {
     }
 }
 
-/// However many were made: what was not answered may be among them.
-async fn closed(api: Api) {
-    let made = until("all have ended", SOON, async || {
-        let shown = api.get("/api/v1/accounting").await?;
-        let count = |name: &str| shown["deliveries"][name].as_u64();
-        let is_closed = count("pending").zip(count("retrying")) == Some((0, 0));
-        let made = count("made").filter(|_| is_closed);
-        Ok(made.ok_or_else(|| shown.to_string()))
-    });
-    let made = made.await.unwrap();
-    api.accounted(made, SOON).await.unwrap();
+/// All events that are shown, and the status of each.
+async fn events(api: Api) -> anyhow::Result<BTreeMap<String, String>> {
+    let text = |of: &Value| of.as_str().unwrap_or_default().to_owned();
+    let mut events = BTreeMap::new();
+    let mut path = "/api/v1/events?limit=250".to_owned();
+    loop {
+        let page = api.get(&path).await?;
+        let rows = page["data"].as_array().into_iter().flatten();
+        events.extend(rows.map(|row| (text(&row["id"]), text(&row["status"]))));
+        let Some(next) = page["next_cursor"].as_str() else {
+            return Ok(events);
+        };
+        path = format!("/api/v1/events?limit=250&cursor={next}");
+    }
 }
 
 /// One event after the other, half of them by subscription, over a connection that is made anew when it ends.
