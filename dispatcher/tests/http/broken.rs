@@ -7,6 +7,7 @@ use schemas::attempt::ErrorClass;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
+use tokio::task::JoinSet;
 
 use crate::receiver::{
     Receiver, class, closed, config, hasty, plain, read_request, request, send, transport,
@@ -24,6 +25,7 @@ async fn stuck(begin: &'static str) -> Receiver {
 
 #[tokio::test]
 async fn one_that_hangs_anywhere_is_given_up_in_time() {
+    let mut cases = JoinSet::new();
     for (begin, status, body) in [
         ("", None, ""),
         ("HTT", None, ""),
@@ -40,16 +42,19 @@ async fn one_that_hangs_anywhere_is_given_up_in_time() {
         ),
         ("HTTP/1.1 200 OK\r\n\r\nab", Some(200), "ab"),
     ] {
-        let receiver = stuck(begin).await;
-        let request = hasty(&receiver.url("/"));
-        let limit = request.timeout;
-        let answer = send(request).await;
-        assert_eq!(class(&answer), Some(ErrorClass::Timeout), "{begin}");
-        assert_eq!(answer.status, status, "{begin}");
-        assert_eq!(answer.body, body);
-        assert_eq!(answer.address, Some(receiver.address));
-        assert!(answer.duration >= limit);
+        cases.spawn(async move {
+            let receiver = stuck(begin).await;
+            let request = hasty(&receiver.url("/"));
+            let limit = request.timeout;
+            let answer = send(request).await;
+            assert_eq!(class(&answer), Some(ErrorClass::Timeout), "{begin}");
+            assert_eq!(answer.status, status, "{begin}");
+            assert_eq!(answer.body, body);
+            assert_eq!(answer.address, Some(receiver.address));
+            assert!(answer.duration >= limit);
+        });
     }
+    cases.join_all().await;
 }
 
 /// It never stops, and each byte comes well within any limit of its own.

@@ -14,7 +14,7 @@ use eventlog_port::{
 pub(crate) const LIMIT: ReadLimit = ReadLimit {
     records: 1_000,
     bytes: 1 << 20,
-    wait: Duration::from_secs(5),
+    wait: Duration::from_secs(60),
 };
 
 /// A variable of `scripts/services env`.
@@ -63,14 +63,21 @@ pub(crate) fn unique(name: &str) -> String {
     format!("{name}-{now:x}-{:x}-{number}", std::process::id())
 }
 
-/// A configuration with short times and a prefix of its own.
+/// A configuration with a prefix of its own.
 pub(crate) fn config(bootstrap: &str) -> Config {
     Config {
         topic_prefix: unique("t") + ".",
         replication: nodes(),
+        ..Config::new(bootstrap)
+    }
+}
+
+/// One with short times, for who waits for them to pass.
+pub(crate) fn hasty(bootstrap: &str) -> Config {
+    Config {
         request_timeout: Duration::from_millis(1_500),
         ordered_timeout: Duration::from_secs(4),
-        ..Config::new(bootstrap)
+        ..config(bootstrap)
     }
 }
 
@@ -86,10 +93,8 @@ pub(crate) fn spec(name: &str, partitions: u32) -> TopicSpec {
 }
 
 /// A log with a prefix of its own and one topic of one partition.
-pub(crate) async fn one_partition(bootstrap: &str) -> (KafkaLog, TopicPartition) {
-    let log = KafkaLog::connect(config(bootstrap))
-        .await
-        .expect("the broker answers");
+pub(crate) async fn one_partition(config: Config) -> (KafkaLog, TopicPartition) {
+    let log = KafkaLog::connect(config).await.expect("the broker answers");
     log.ensure(&[spec("stream", 1)]).await.expect("made");
     (log, TopicPartition::new("stream", 0))
 }

@@ -21,7 +21,7 @@ struct Kafka {
 
 async fn kafka() -> Kafka {
     let proxy = Proxy::start().await;
-    let config = crate::broker::config(proxy.bootstrap());
+    let config = crate::broker::hasty(proxy.bootstrap());
     let log = KafkaLog::connect(config.clone()).await.unwrap();
     Kafka {
         proxy,

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use eventlog_port::{AppendError, EventLog, GroupEvent, GroupSpec, ReadError, WriterKind};
 
-use crate::broker::{LIMIT, append, numbered, one_partition, writer};
+use crate::broker::{LIMIT, append, config, hasty, numbered, one_partition, writer};
 use crate::proxy::{Mode, Proxy};
 
 /// How often brokers deny the topic before they know it.
@@ -27,7 +27,7 @@ async fn waits_for_the_brokers<T: Debug>(proxy: &Proxy, asked: impl Future<Outpu
 #[tokio::test(flavor = "multi_thread")]
 async fn a_topic_that_one_broker_knows_is_waited_for_at_the_others() {
     let proxy = Proxy::start().await;
-    let (log, partition) = one_partition(proxy.bootstrap()).await;
+    let (log, partition) = one_partition(config(proxy.bootstrap())).await;
     let bounds = waits_for_the_brokers(&proxy, log.bounds(&partition)).await;
     assert_eq!(bounds.unwrap().end, 0);
     let writer = writer(&log, WriterKind::Prefix).await;
@@ -56,7 +56,7 @@ async fn a_topic_that_one_broker_knows_is_waited_for_at_the_others() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_topic_that_no_broker_knows_any_more_is_missed_in_the_end() {
     let proxy = Proxy::start().await;
-    let (log, partition) = one_partition(proxy.bootstrap()).await;
+    let (log, partition) = one_partition(hasty(proxy.bootstrap())).await;
     proxy.set(Mode::Lag);
     let listed = loop {
         match log.topics().await {
@@ -76,7 +76,7 @@ async fn a_topic_that_no_broker_knows_any_more_is_missed_in_the_end() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_record_for_a_leader_that_lags_may_be_there() {
     let proxy = Proxy::start().await;
-    let (log, partition) = one_partition(proxy.bootstrap()).await;
+    let (log, partition) = one_partition(hasty(proxy.bootstrap())).await;
     let writer = writer(&log, WriterKind::Ordered).await;
     append(&*writer, &partition, numbered(1)).await.unwrap();
     proxy.set(Mode::Lag);

@@ -88,7 +88,7 @@ async fn a_reader_that_is_overtaken_says_so() {
 /// One partition read by many at once, opened and dropped again and again.
 #[tokio::test(flavor = "multi_thread")]
 async fn readers_of_one_partition_come_and_go() {
-    let (log, to) = one_partition(&address()).await;
+    let (log, to) = one_partition(config(&address())).await;
     let writer = writer(&log, WriterKind::Ordered).await;
     for number in 0..20 {
         append(&*writer, &to, numbered(number)).await.unwrap();
@@ -108,7 +108,7 @@ async fn readers_of_one_partition_come_and_go() {
 /// Single records are read in the time of a few requests, and gaps are told from records.
 #[tokio::test(flavor = "multi_thread")]
 async fn single_records_at_once() {
-    let (log, to) = one_partition(&address()).await;
+    let (log, to) = one_partition(config(&address())).await;
     let writer = writer(&log, WriterKind::Ordered).await;
     for number in 0..20 {
         append(&*writer, &to, numbered(number)).await.unwrap();
@@ -209,11 +209,14 @@ async fn the_first_read_of_a_topic_does_not_wait() {
             .unwrap();
     }
     let reads = KafkaLog::connect(config).await.unwrap();
-    let began = tokio::time::Instant::now();
+    let mut took = Vec::new();
     for name in &names {
+        let began = tokio::time::Instant::now();
         let mut reader = reads.reader(&partition(name), 0).await.unwrap();
         assert_eq!(reader.next(LIMIT).await.unwrap().len(), 1);
+        took.push(began.elapsed());
     }
-    let took = began.elapsed();
-    assert!(took < Duration::from_secs(4), "{took:?}");
+    // Where each waits for the driver to look, even the quickest does; a busy machine is not busy for all of them.
+    let quickest = took[1..].iter().min().unwrap();
+    assert!(*quickest < Duration::from_millis(500), "{took:?}");
 }

@@ -5,7 +5,9 @@ use eventlog_port::{
     AppendError, EventLog, Header, NewRecord, TopicPartition, TopicSpec, WriterKind,
 };
 
-use crate::broker::{LIMIT, address, append, numbered, one_partition, read_numbers, spec, writer};
+use crate::broker::{
+    LIMIT, address, append, config, numbered, one_partition, read_numbers, spec, writer,
+};
 
 fn sized(bytes: usize) -> NewRecord {
     NewRecord {
@@ -18,7 +20,7 @@ fn sized(bytes: usize) -> NewRecord {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_large_record_at_and_over_the_limit() {
     const MAX: u32 = 3 << 20;
-    let (log, _) = one_partition(&address()).await;
+    let (log, _) = one_partition(config(&address())).await;
     log.ensure(&[TopicSpec {
         max_record_bytes: MAX,
         ..spec("large", 1)
@@ -54,7 +56,7 @@ async fn a_large_record_at_and_over_the_limit() {
 /// Another node, which only found the topic there, keeps to what its settings allow.
 #[tokio::test(flavor = "multi_thread")]
 async fn who_did_not_make_the_topic_knows_its_limit() {
-    let config = crate::broker::config(&address());
+    let config = config(&address());
     let maker = eventlog_kafka::KafkaLog::connect(config.clone())
         .await
         .unwrap();
@@ -85,7 +87,7 @@ async fn who_did_not_make_the_topic_knows_its_limit() {
 /// Batches stay below every topic's limit, however small its records are to be.
 #[tokio::test(flavor = "multi_thread")]
 async fn many_small_records_of_a_topic_for_small_ones() {
-    let (log, _) = one_partition(&address()).await;
+    let (log, _) = one_partition(config(&address())).await;
     log.ensure(&[TopicSpec {
         max_record_bytes: 100,
         ..spec("small", 1)
@@ -105,7 +107,7 @@ async fn many_small_records_of_a_topic_for_small_ones() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn hundreds_of_headers_come_back_in_order() {
-    let (log, to) = one_partition(&address()).await;
+    let (log, to) = one_partition(config(&address())).await;
     let header = |n: usize| {
         let name = Bytes::from(format!("name-{}", n % 7));
         let value = (!n.is_multiple_of(3)).then(|| Bytes::from(vec![b'x'; n % 5]));
@@ -125,7 +127,7 @@ async fn hundreds_of_headers_come_back_in_order() {
 /// Two prefix writers of one partition, as when an owner doesn't know yet that it is none any more.
 #[tokio::test(flavor = "multi_thread")]
 async fn two_writers_each_leave_their_own_order() {
-    let (log, to) = one_partition(&address()).await;
+    let (log, to) = one_partition(config(&address())).await;
     let (one, two) = (
         writer(&log, WriterKind::Prefix).await,
         writer(&log, WriterKind::Prefix).await,

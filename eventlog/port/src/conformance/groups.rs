@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::Fixture;
 use super::steps::{
-    DEADLINE, Holding, append_numbers, event, join, numbers, read_from, settle, spec,
+    DEADLINE, Holding, append_numbers, event, join, join_for, numbers, read_from, settle, spec,
 };
 use crate::error::GroupError;
 use crate::group::{Claim, Commit, GroupEvent};
@@ -221,7 +221,8 @@ pub async fn two_read_one_partition_during_a_rebalance(fixture: &dyn Fixture) {
 /// A member that gives no sign of life for a session loses what it held, and is told when it wakes.
 pub async fn a_silent_member_loses_its_claims(fixture: &dyn Fixture) {
     let topic = topic(fixture, "silent", 1).await;
-    let mut frozen = Holding::new(join(fixture, &topic, "silent", "a").await);
+    let session = fixture.session();
+    let mut frozen = Holding::new(join_for(fixture, &topic, "silent", "a", session).await);
     frozen.until_holding(1).await;
     let mut heir = Holding::new(join(fixture, &topic, "silent", "b").await);
     heir.until_holding(1).await;

@@ -60,7 +60,7 @@ pub trait Fixture: Send + Sync {
     /// A topic name that no other case has.
     fn topic(&self, name: &str) -> String;
 
-    /// A session time that this log grants.
+    /// The shortest session time that this log grants.
     fn session(&self) -> Duration;
 
     /// How often the log has made something durable, where it can be counted: fsyncs.

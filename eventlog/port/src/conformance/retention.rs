@@ -57,7 +57,7 @@ async fn limited(
 
 /// The old goes, nothing younger than the retention does.
 pub async fn by_age(fixture: &dyn Fixture) {
-    let retention = Duration::from_secs(2);
+    let retention = Duration::from_secs(5);
     let log = fixture.log().await;
     let partition = limited(fixture, "by-age", Some(retention), None).await;
     // Whole segments go at once: enough of the old that some are full.

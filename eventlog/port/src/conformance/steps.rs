@@ -19,7 +19,7 @@ pub(super) const DEADLINE: Duration = Duration::from_secs(60);
 pub(super) const LIMIT: ReadLimit = ReadLimit {
     records: 1_000,
     bytes: 1 << 20,
-    wait: Duration::from_secs(5),
+    wait: DEADLINE,
 };
 
 pub(super) const QUICK: ReadLimit = ReadLimit {
@@ -127,17 +127,28 @@ pub(super) fn numbers(records: &[Record]) -> Vec<u64> {
     records.iter().map(number).collect()
 }
 
+/// Joins with a session that no busy machine lets pass.
 pub(super) async fn join(
     fixture: &dyn Fixture,
     topic: &str,
     group: &str,
     instance: &str,
 ) -> Box<dyn Member> {
+    join_for(fixture, topic, group, instance, DEADLINE).await
+}
+
+pub(super) async fn join_for(
+    fixture: &dyn Fixture,
+    topic: &str,
+    group: &str,
+    instance: &str,
+    session: Duration,
+) -> Box<dyn Member> {
     let spec = GroupSpec {
         group: fixture.topic(group),
         topic: topic.to_owned(),
         instance: instance.to_owned(),
-        session: fixture.session(),
+        session,
     };
     fixture.log().await.join(spec).await.unwrap()
 }
