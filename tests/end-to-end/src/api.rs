@@ -9,7 +9,6 @@ use http::Method;
 use serde_json::{Value, json};
 
 use crate::client::{Connection, Reply};
-use crate::program::other_log;
 use crate::until::until;
 
 /// Where a delivery may end.
@@ -51,6 +50,21 @@ impl Api {
         let reply = self.call(Method::GET, path, &Value::Null).await?;
         ensure!(reply.status == 200, "GET {path}: {reply:?}");
         reply.json()
+    }
+
+    /// What is there, or what was answered as long as it may come: that the views don't have it yet (404), and that
+    /// one has to ask again (503 with `retry-after`).
+    ///
+    /// # Errors
+    /// When the answer is any other.
+    pub async fn look(&self, path: &str) -> anyhow::Result<Result<Value, String>> {
+        let reply = self.call(Method::GET, path, &Value::Null).await?;
+        let status = reply.status.as_u16();
+        if status == 404 || status == 503 && reply.headers.contains_key("retry-after") {
+            return Ok(Err(format!("{reply:?}")));
+        }
+        ensure!(status == 200, "GET {path}: {reply:?}");
+        reply.json().map(Ok)
     }
 
     /// Makes an endpoint for `url` that tries once more after a second, and whose circuit never opens;
@@ -123,19 +137,14 @@ impl Api {
     pub async fn ended(&self, delivery: &str, within: Duration) -> anyhow::Result<Value> {
         let path = format!("/api/v1/deliveries/{delivery}");
         until(&format!("the end of {delivery}"), within, async || {
-            let reply = self.call(Method::GET, &path, &Value::Null).await?;
-            // The first read of a partition on a cluster takes longer than a request waits for the views.
-            if reply.status == 404 && other_log().is_some() {
-                return Ok(Err("not in the views yet".to_owned()));
-            }
-            ensure!(reply.status == 200, "GET {path}: {reply:?}");
-            let shown: Value = reply.json()?;
-            let status = shown["status"].as_str().unwrap_or_default();
-            Ok(if ENDS.contains(&status) {
-                Ok(shown)
-            } else {
-                Err(shown.to_string())
-            })
+            Ok(self.look(&path).await?.and_then(|shown| {
+                let status = shown["status"].as_str().unwrap_or_default();
+                if ENDS.contains(&status) {
+                    Ok(shown)
+                } else {
+                    Err(shown.to_string())
+                }
+            }))
         })
         .await
     }
@@ -160,17 +169,18 @@ impl Api {
     /// When it doesn't in time.
     pub async fn closed(&self, at_least: u64, within: Duration) -> anyhow::Result<Value> {
         let closed = until("the accounting closes", within, async || {
-            let shown = self.get("/api/v1/accounting").await?;
-            let count = |name: &str| shown["deliveries"][name].as_u64();
-            let under_way = count("pending").zip(count("retrying"));
-            let is_closed = under_way == Some((0, 0))
-                && count("made") >= Some(at_least)
-                && shown["is_exact"] == true;
-            Ok(if is_closed {
-                Ok(shown)
-            } else {
-                Err(shown.to_string())
-            })
+            Ok(self.look("/api/v1/accounting").await?.and_then(|shown| {
+                let count = |name: &str| shown["deliveries"][name].as_u64();
+                let under_way = count("pending").zip(count("retrying"));
+                let is_closed = under_way == Some((0, 0))
+                    && count("made") >= Some(at_least)
+                    && shown["is_exact"] == true;
+                if is_closed {
+                    Ok(shown)
+                } else {
+                    Err(shown.to_string())
+                }
+            }))
         })
         .await?;
         let count = |of: &Value, name: &str| of[name].as_u64().unwrap_or(u64::MAX);

@@ -183,6 +183,10 @@ impl World {
     async fn endpoint(&mut self, number: u128, does: Does) -> EndpointId {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address: SocketAddr = listener.local_addr().unwrap();
+        let timeout = match does {
+            Does::Hang | Does::Drip => 1,
+            Does::Say(_) | Does::First(..) | Does::Reset | Does::Close | Does::Large => 30,
+        };
         self.tasks.spawn(serve(listener, does));
         let id = EndpointId::new(Timestamp::from_millis(1), number);
         let context = sealing::context(&id.to_string(), "k1");
@@ -193,7 +197,7 @@ impl World {
             "did": "created", "id": id, "partition": 0, "created_at": 1,
             "state": "active", "paused": false, "circuit_resets": 0,
             "url": format!("http://{address}/"), "event_types": [], "ordering": "none",
-            "on_dead_letter": "continue", "max_in_flight": 20, "timeout_seconds": 1,
+            "on_dead_letter": "continue", "max_in_flight": 20, "timeout_seconds": timeout,
             "connect_timeout_seconds": 1,
             "retry": {"schedule": {"seconds": [1]}, "jitter": 0.0, "retry_on": "transient"},
             "signing": "both", "algorithm": "hmac-sha256",

@@ -19,14 +19,14 @@ fn address(receiver: &Receiver) -> SocketAddr {
     rest.strip_suffix("/hook").unwrap().parse().unwrap()
 }
 
-/// What comes back over one connection, up to its end or a second's silence.
+/// What comes back over one connection, up to its end or two seconds' silence.
 async fn answer(receiver: &Receiver) -> (String, Option<std::io::ErrorKind>) {
     let mut stream = TcpStream::connect(address(receiver)).await.unwrap();
     stream.write_all(REQUEST).await.unwrap();
     let mut all = Vec::new();
     let mut part = [0; 1_024];
     let ended = loop {
-        match timeout(Duration::from_secs(1), stream.read(&mut part)).await {
+        match timeout(Duration::from_secs(2), stream.read(&mut part)).await {
             Err(_) | Ok(Ok(0)) => break None,
             Ok(Ok(read)) => all.extend_from_slice(&part[..read]),
             Ok(Err(error)) => break Some(error.kind()),

@@ -45,6 +45,9 @@ mod tests {
         let port = client.local_addr().unwrap().port();
         assert_eq!(open_to(&ports).unwrap(), BTreeSet::from([port]));
         drop(listener.accept().unwrap());
-        assert_eq!(open_to(&ports).unwrap(), BTreeSet::new(), "one end closed");
+        // The other end may hear of it a moment later.
+        while !open_to(&ports).unwrap().is_empty() {
+            std::thread::yield_now();
+        }
     }
 }

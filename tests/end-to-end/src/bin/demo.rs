@@ -10,6 +10,7 @@ use anyhow::{Context as _, Result, ensure};
 use end_to_end::api::{Api, Endpoint};
 use end_to_end::program::{Server, other_log, other_views};
 use end_to_end::receiver::{Got, Receiver, Reply};
+use end_to_end::until::until;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::time::{Instant, sleep};
@@ -223,7 +224,9 @@ impl Shop {
 
 /// Whether every delivery is at its end.
 async fn has_ended(api: &Api, payloads: &[Payload]) -> Result<bool> {
-    let shown = api.get("/api/v1/accounting").await?;
+    let Ok(shown) = api.look("/api/v1/accounting").await? else {
+        return Ok(false);
+    };
     let count = |name: &str| shown["deliveries"][name].as_u64().unwrap_or(0);
     let made = u64::try_from(payloads.len() * 3)?;
     Ok(count("made") >= made && count("pending") + count("retrying") == 0)
@@ -274,10 +277,19 @@ async fn conclude(
             shop.name
         );
     }
-    let dead = api
-        .get(&format!("/api/v1/dlq?endpoint_id={}&limit=250", nobody.id))
-        .await?;
-    let dead = dead["data"].as_array().cloned().unwrap_or_default();
+    let path = format!("/api/v1/dlq?endpoint_id={}&limit=250", nobody.id);
+    let dead = until("each dead letter is shown", WITHIN, async || {
+        let page = api.look(&path).await?;
+        Ok(page.and_then(|page| {
+            let dead = page["data"].as_array().cloned().unwrap_or_default();
+            if dead.len() >= events {
+                Ok(dead)
+            } else {
+                Err(format!("{} dead letters", dead.len()))
+            }
+        }))
+    })
+    .await?;
     ensure!(dead.len() == events, "{} dead letters", dead.len());
     let mut reasons: BTreeMap<String, usize> = BTreeMap::new();
     for letter in &dead {

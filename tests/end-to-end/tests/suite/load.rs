@@ -171,7 +171,10 @@ impl Load {
     /// deliveries are, perhaps later.
     async fn shown(&self, api: Api) {
         let shown = until("every accepted event is shown", SOON, async || {
-            let shown = events(api).await?;
+            let shown = match events(api).await? {
+                Ok(shown) => shown,
+                Err(not_yet) => return Ok(Err(not_yet)),
+            };
             let accepted = self.shared.accepted.lock().unwrap();
             let is_open = |id: &&String| shown.get(*id).is_none_or(|status| status != "delivered");
             let open: Vec<_> = accepted.keys().filter(is_open).collect();
@@ -211,16 +214,19 @@ impl Load {
 }
 
 /// All events that are shown, and the status of each.
-async fn events(api: Api) -> anyhow::Result<BTreeMap<String, String>> {
+async fn events(api: Api) -> anyhow::Result<Result<BTreeMap<String, String>, String>> {
     let text = |of: &Value| of.as_str().unwrap_or_default().to_owned();
     let mut events = BTreeMap::new();
     let mut path = "/api/v1/events?limit=250".to_owned();
     loop {
-        let page = api.get(&path).await?;
+        let page = match api.look(&path).await? {
+            Ok(page) => page,
+            Err(not_yet) => return Ok(Err(not_yet)),
+        };
         let rows = page["data"].as_array().into_iter().flatten();
         events.extend(rows.map(|row| (text(&row["id"]), text(&row["status"]))));
         let Some(next) = page["next_cursor"].as_str() else {
-            return Ok(events);
+            return Ok(Ok(events));
         };
         path = format!("/api/v1/events?limit=250&cursor={next}");
     }

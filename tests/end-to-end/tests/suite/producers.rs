@@ -1,6 +1,7 @@
 //! Events from Kafka producers: Kafka's own console producer, and aiokafka, write to `inbox`.
 
 use std::process::Stdio;
+use std::time::Duration;
 
 use end_to_end::program::{name_of, other_log};
 use end_to_end::receiver::{Receiver, Reply};
@@ -8,8 +9,9 @@ use end_to_end::until::until;
 use end_to_end::verifiers::aiokafka;
 use http::Method;
 use serde_json::{Value, json};
-use tokio::io::AsyncWriteExt as _;
+use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::process::Command;
+use tokio::time::timeout;
 
 use crate::world::{SOON, World, say};
 
@@ -81,14 +83,15 @@ async fn delivered(producer: impl Fn(&str, &str) -> Command) -> Option<World> {
     });
     arrived.await.unwrap();
     let closed = until("each has an end", SOON, async || {
-        let shown = api.get("/api/v1/accounting").await?;
-        let count = |of: &str, name: &str| shown[of][name].as_u64();
-        let ended = count("deliveries", "delivered").zip(count("events", "duplicate"));
-        Ok(if ended == Some((4, 1)) {
-            Ok(())
-        } else {
-            Err(shown.to_string())
-        })
+        Ok(api.look("/api/v1/accounting").await?.and_then(|shown| {
+            let count = |of: &str, name: &str| shown[of][name].as_u64();
+            let ended = count("deliveries", "delivered").zip(count("events", "duplicate"));
+            if ended == Some((4, 1)) {
+                Ok(())
+            } else {
+                Err(shown.to_string())
+            }
+        }))
     });
     closed.await.unwrap();
     let got = receiver.got();
@@ -131,6 +134,11 @@ async fn any_consumer_reads_it(jars: &str, world: &World) {
         jars,
         brokers,
         &format!("{name}[.](attempts|dead-letters|quarantine)"),
+        |read| {
+            count(read, "succeeded") >= ARRIVES.len()
+                && count(read, "dead_letter") >= 1
+                && count(read, "quarantined") >= 1
+        },
     )
     .await;
     let of_topic = |topic| read.iter().filter(move |(of, _)| *of == topic);
@@ -147,14 +155,14 @@ async fn any_consumer_reads_it(jars: &str, world: &World) {
             assert_eq!(wrong, Vec::<String>::new(), "{json}");
         }
     }
-    let count = |topic, kind: &str| {
-        of_topic(topic)
-            .filter(|(_, json)| json["kind"] == kind)
-            .count()
-    };
-    assert_eq!(count(Read::Attempts, "succeeded"), ARRIVES.len());
-    assert_eq!(count(Read::DeadLetters, "dead_letter"), 1);
-    assert_eq!(count(Read::Quarantine, "quarantined"), 1);
+    assert_eq!(count(&read, "succeeded"), ARRIVES.len());
+    assert_eq!(count(&read, "dead_letter"), 1);
+    assert_eq!(count(&read, "quarantined"), 1);
+}
+
+/// How many there are of a kind.
+fn count(read: &[(Read, Value)], kind: &str) -> usize {
+    read.iter().filter(|(_, json)| json["kind"] == kind).count()
 }
 
 /// Which topic a line is of, by where its JSON is.
@@ -165,8 +173,13 @@ enum Read {
     Quarantine,
 }
 
-/// All that the console consumer reads of the topics that are called so, as JSON.
-async fn consumed(jars: &str, brokers: &str, topics: &str) -> Vec<(Read, Value)> {
+/// All that the console consumer reads, until `is_all`, of the topics that are called so, as JSON.
+async fn consumed(
+    jars: &str,
+    brokers: &str,
+    topics: &str,
+    is_all: impl Fn(&[(Read, Value)]) -> bool,
+) -> Vec<(Read, Value)> {
     let mut program = Command::new("java");
     program
         .args(["-cp", &format!("{jars}/*")])
@@ -174,13 +187,9 @@ async fn consumed(jars: &str, brokers: &str, topics: &str) -> Vec<(Read, Value)>
         .args(["--bootstrap-server", brokers, "--include", topics])
         .args(["--from-beginning", "--isolation-level", "read_committed"])
         .args(["--property", "print.headers=true"])
-        // It ends when nothing has come for as long.
-        .args(["--timeout-ms", "5000"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
         .kill_on_drop(true);
-    let read = program.output().await.unwrap();
-    let printed = String::from_utf8(read.stdout).unwrap();
-    let said = String::from_utf8_lossy(&read.stderr);
-    assert!(!printed.is_empty(), "{}: {said}", read.status);
     let json = |line: &str| {
         let (headers, value) = line.split_once('\t').unwrap();
         let (topic, json) = match headers.split_once("postrider:{") {
@@ -195,7 +204,23 @@ async fn consumed(jars: &str, brokers: &str, topics: &str) -> Vec<(Read, Value)>
             serde_json::from_str(&json).unwrap_or_else(|error| panic!("{error}: {line}")),
         )
     };
-    printed.lines().map(json).collect()
+    let mut program = program.spawn().unwrap();
+    let mut printed = BufReader::new(program.stdout.take().unwrap()).lines();
+    let mut read = Vec::new();
+    // It reads on until it is stopped: when all is there, and nothing follows.
+    let mut wait = SOON * 3;
+    while let Ok(line) = timeout(wait, printed.next_line()).await {
+        let Some(line) = line.unwrap() else { break };
+        read.push(json(&line));
+        if is_all(&read) {
+            wait = Duration::from_secs(1);
+        }
+    }
+    program.start_kill().unwrap();
+    let ended = program.wait_with_output().await.unwrap();
+    let said = String::from_utf8_lossy(&ended.stderr);
+    assert!(is_all(&read), "{read:?}: {}: {said}", ended.status);
+    read
 }
 
 /// Kafka's console producer.

@@ -1,15 +1,11 @@
 //! The server asked to end, and a second one where the first still is.
 
-use std::time::Duration;
 
 use end_to_end::api::Api;
 use end_to_end::program::{self, Server};
 
 use crate::load::Load;
-use crate::world::{SOON, World};
-
-/// `--drain-seconds`, and some.
-const DRAINED: Duration = Duration::from_secs(40);
+use crate::world::{DRAINED, SOON, World};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn sigterm_loses_nothing_and_repeats_nothing() {

@@ -17,7 +17,7 @@ use tokio::time::{Instant, sleep};
 
 use crate::load::Load;
 use crate::slow::SlowWay;
-use crate::world::{SOON, say};
+use crate::world::{DRAINED, SOON, say};
 
 /// How often a server is killed whose rows are compared then.
 const SERVERS_KILLED: usize = 2;
@@ -38,14 +38,18 @@ async fn each_row_that_differs_is_shown_and_a_killed_rebuild_goes_on() {
     load.more(DAMAGED + 30).await;
     load.end(Api(server.address())).await;
     let before = Api(server.address()).get("/api/v1/stats").await.unwrap();
-    server.terminate(SOON).await.unwrap();
+    server.terminate(DRAINED).await.unwrap();
 
     let name = name_of(&data);
     let verify = ["views", "verify"];
-    let begun = Instant::now();
-    let good = tool(&name, &data, &verify).await.unwrap();
-    let took = begun.elapsed();
-    assert!(good.contains(" rows are as the log says"), "{good}");
+    let (mut good, mut took) = (String::new(), Duration::MAX);
+    for _ in 0..3 {
+        let begun = Instant::now();
+        good = tool(&name, &data, &verify).await.unwrap();
+        // The quickest: what holds one up for a while says nothing of how long a rebuild takes.
+        took = took.min(begun.elapsed());
+        assert!(good.contains(" rows are as the log says"), "{good}");
+    }
 
     let damaged = damage(&data, &name).await;
     let shown = tool(&name, &data, &verify).await.unwrap_err().to_string();
@@ -112,11 +116,13 @@ async fn the_rows_that_a_killed_server_leaves_are_as_the_log_says() {
             .for_each(|way| way.takes(Duration::from_millis(30)));
         load.more(50).await;
         let has_rows = until("the first rows are there", SOON, async || {
-            let shown = Api(server.address()).get("/api/v1/accounting").await?;
-            let made = shown["deliveries"]["made"].as_u64();
-            Ok(made
-                .filter(|made| *made > 0)
-                .ok_or_else(|| shown.to_string()))
+            let shown = Api(server.address()).look("/api/v1/accounting").await?;
+            Ok(
+                shown.and_then(|shown| match shown["deliveries"]["made"].as_u64() {
+                    Some(1..) => Ok(()),
+                    _ => Err(shown.to_string()),
+                }),
+            )
         });
         has_rows.await.unwrap();
         load.server_is(None);

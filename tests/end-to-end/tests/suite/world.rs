@@ -11,6 +11,9 @@ use tempfile::TempDir;
 /// How long anything may take that takes well under a second on an idle machine: these share theirs.
 pub(crate) const SOON: Duration = Duration::from_secs(30);
 
+/// `--drain-seconds`, and some.
+pub(crate) const DRAINED: Duration = Duration::from_secs(40);
+
 pub(crate) struct World {
     pub(crate) folder: TempDir,
     pub(crate) server: Server,
