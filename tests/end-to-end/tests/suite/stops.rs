@@ -1,6 +1,5 @@
 //! The server asked to end, and a second one where the first still is.
 
-
 use end_to_end::api::Api;
 use end_to_end::program::{self, Server};
 
