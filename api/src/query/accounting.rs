@@ -116,8 +116,10 @@ pub(crate) async fn accounting(
     let mut before = as_of(&shared).await.map_err(of_views)?;
     for tries_left in (0..ACCOUNTING_TRIES).rev() {
         let figures = shared.views.figures(tenant, &ids).await.map_err(of_views)?;
+        // Asked before the offsets are: a half-done write that the figures have is half done still, or has moved them.
+        let half_written = shared.views.is_half_written().await.map_err(of_views)?;
         let after = as_of(&shared).await.map_err(of_views)?;
-        let is_exact = before == after;
+        let is_exact = before == after && !half_written;
         if is_exact || tries_left == 0 {
             return Ok(answer(&ids, figures, before, is_exact, left_out));
         }

@@ -1,6 +1,6 @@
 //! Statistics and accounts.
 
-use projections_port::DeliveryState;
+use projections_port::{DeliveryState, ViewWriter as _};
 use serde_json::json;
 
 use super::seeds::{DEAD, Seed};
@@ -71,6 +71,29 @@ async fn accounts_close_over_deleted_endpoints_too() {
     let of_another = format!("/api/v1/accounting?endpoint_id={one}");
     let other = world.ask_as("other", "GET", &of_another, "", &[]).await;
     assert_eq!(other.body["endpoints"][0]["made"], 0);
+}
+
+/// Counts of a write that readers are not told of yet are above the offsets.
+#[tokio::test(start_paused = true)]
+async fn the_accounting_is_not_exact_while_a_write_is_half_done() {
+    let world = World::new().await;
+    let one = world.endpoint().await;
+    let to = [one.as_str()];
+    let seed = |id| Seed {
+        id,
+        to: &to,
+        ..Seed::default()
+    };
+    world.seed(&seed("told")).await;
+    world.catch_up().await;
+    assert_eq!(world.got("/api/v1/accounting").await["is_exact"], true);
+    world.views.tell_no_more();
+    world.seed(&seed("half-done")).await;
+    let accounting = world.got("/api/v1/accounting").await;
+    assert_eq!(accounting["deliveries"]["made"], 2);
+    assert_eq!(accounting["is_exact"], false);
+    world.views.settle().await.unwrap();
+    assert_eq!(world.got("/api/v1/accounting").await["is_exact"], true);
 }
 
 #[tokio::test(start_paused = true)]

@@ -166,6 +166,15 @@ pub trait Views: Send + Sync {
     /// When the store can't be read.
     async fn progress(&self) -> Result<BTreeMap<(Topic, u32), Progress>, ViewError>;
 
+    /// Whether a write is half done: rows and counts of it may be there already, and [`progress`](Self::progress) does not
+    /// say so yet. Never where a write is all or nothing.
+    ///
+    /// # Errors
+    /// When the store can't be read.
+    async fn is_half_written(&self) -> Result<bool, ViewError> {
+        Ok(false)
+    }
+
     /// Waits until every partition is folded up to the offset named. Returns at once when it is.
     /// Whoever calls it sets a limit of time by dropping the call.
     ///
@@ -311,15 +320,6 @@ pub trait ViewWriter: Views {
     async fn take(&self, topic: Topic, partition: u32) -> Result<(), ViewError> {
         let _ = (topic, partition);
         Ok(())
-    }
-
-    /// Whether a write is half done: rows of it may be there already, and readers are not told yet how far they go. Never
-    /// where a write is all or nothing.
-    ///
-    /// # Errors
-    /// When the store can't be read.
-    async fn is_half_written(&self) -> Result<bool, ViewError> {
-        Ok(false)
     }
 
     /// Finishes what was left half-written, for who compares rows with how far they go. A writer that seems to stand still

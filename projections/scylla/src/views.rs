@@ -393,6 +393,11 @@ impl Views for ScyllaViews {
         Ok(self.shown(&generation).await?.progress)
     }
 
+    async fn is_half_written(&self) -> Result<bool, ViewError> {
+        let generation = self.counting().await?;
+        Ok(!self.unfinished(&generation).await?.is_empty())
+    }
+
     async fn passed(&self, ends: &BTreeMap<(Topic, u32), u64>) -> Result<(), ViewError> {
         let mut written = self.written.subscribe();
         loop {
@@ -455,11 +460,6 @@ impl ViewWriter for ScyllaViews {
             self.retake(&generation, claim).await?;
         }
         Ok(())
-    }
-
-    async fn is_half_written(&self) -> Result<bool, ViewError> {
-        let generation = self.counting().await?;
-        Ok(!self.unfinished(&generation).await?.is_empty())
     }
 
     async fn settle(&self) -> Result<(), ViewError> {

@@ -117,6 +117,10 @@ impl Views for MemoryViews {
         Ok(told.unwrap_or_else(|| self.state.lock().progress.clone()))
     }
 
+    async fn is_half_written(&self) -> Result<bool, ViewError> {
+        Ok(self.told.lock().is_some())
+    }
+
     async fn passed(&self, ends: &BTreeMap<(Topic, u32), u64>) -> Result<(), ViewError> {
         loop {
             let written = self.written.notified();
@@ -157,10 +161,6 @@ impl ViewWriter for MemoryViews {
     async fn take(&self, topic: Topic, partition: u32) -> Result<(), ViewError> {
         self.taken.lock().insert((topic, partition));
         Ok(())
-    }
-
-    async fn is_half_written(&self) -> Result<bool, ViewError> {
-        Ok(self.told.lock().is_some())
     }
 
     async fn settle(&self) -> Result<(), ViewError> {
