@@ -239,7 +239,7 @@ async fn transport_security_and_passwords_are_passed_through() {
     let secure = crate::broker::variable("POSTRIDER_TEST_KAFKA_SECURE");
     let config = Config {
         settings,
-        ..crate::broker::config(&secure)
+        ..crate::broker::hasty(&secure)
     };
     let log = KafkaLog::connect(config.clone())
         .await
